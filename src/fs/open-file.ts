@@ -1,0 +1,133 @@
+/**
+ * One open handle: one reader, its reads in flight, and how they end.
+ *
+ * Owns the reader. Must not know names or any FUSE binding. Answers are bytes or a negative errno, never exceptions.
+ */
+import { TorrentError } from '../torrent/errors.js'
+import { EINTR, EIO, errnoOf } from './errno.js'
+import type { FilePort, ReaderPort } from './ports.js'
+
+/** What every read of a mount is given. */
+export interface ReadSettings {
+  /** Bytes; the engine's own default if undefined. */
+  readonly readaheadBytes?: number | undefined
+  /** ms without progress after which a read fails; never if undefined. */
+  readonly readTimeoutMs?: number | undefined
+}
+
+/** A reader and the errno its reads end with once it was closed. */
+interface Cursor {
+  readonly reader: ReaderPort
+  closedWith: number
+}
+
+/** Told of reads that failed for a reason of the engine's (neither closed nor interrupted by us). */
+export type FailureListener = (open: OpenFile, position: number, length: number, error: unknown) => void
+
+export class OpenFile {
+  readonly infohash: string
+  /** The name it was opened by; what `/proc/PID/fd` shows of it. */
+  readonly name: string
+  readonly #file: FilePort
+  readonly #settings: ReadSettings
+  readonly #onFailure: FailureListener
+  #cursor: Cursor | undefined
+  #endedWith = 0
+  #waiting = 0
+  #waitingSince = 0
+  #idle: (() => void)[] = []
+
+  constructor(o: {
+    file: FilePort
+    infohash: string
+    name: string
+    settings: ReadSettings
+    onFailure: FailureListener
+  }) {
+    this.#file = o.file
+    this.infohash = o.infohash
+    this.name = o.name
+    this.#settings = o.settings
+    this.#onFailure = o.onFailure
+  }
+
+  /** Number of reads not answered yet. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  /** ms on the clock of `performance.now()` since when reads wait and none was answered; meaningless if none waits. */
+  get waitingSince(): number {
+    return this.#waitingSince
+  }
+
+  /**
+   * Fills `target` from `position`, and resolves (it never rejects) with bytes or a negative errno, once nothing will
+   * write into `target` any more.
+   */
+  async read(target: Uint8Array, position: number): Promise<number> {
+    if (this.#endedWith) return -this.#endedWith
+    const length = Math.min(target.length, this.#file.length - position)
+    if (length <= 0) return 0
+    if (this.#waiting++ === 0) this.#waitingSince = performance.now()
+    let cursor: Cursor | undefined
+    try {
+      cursor = this.#openCursor()
+      const wanted = length === target.length ? target : target.subarray(0, length)
+      const { readTimeoutMs } = this.#settings
+      const read = await (readTimeoutMs === undefined
+        ? cursor.reader.read(wanted, position)
+        : cursor.reader.read(wanted, position, { timeoutMs: readTimeoutMs }))
+      // The kernel would take a short read for the end of the file and show zeros.
+      if (read !== length)
+        throw new TorrentError('ERR_TORRENTFS_STORAGE', `short read: ${read} of ${length} bytes`)
+      return read
+    } catch (error) {
+      if (cursor?.closedWith) return -cursor.closedWith
+      this.#onFailure(this, position, length, error)
+      return -errnoOf(error)
+    } finally {
+      this.#waitingSince = performance.now()
+      if (--this.#waiting === 0) for (const resolve of this.#idle.splice(0)) resolve()
+    }
+  }
+
+  /** A descriptor of this handle was closed, perhaps not the last: the window goes, what is waited for stays. */
+  flush(): void {
+    this.#cursor?.reader.lowerPriority()
+  }
+
+  /** Ends the reads in flight with EINTR. Later ones start anew. */
+  interrupt(): void {
+    this.#closeCursor(EINTR)
+  }
+
+  /** Ends the reads in flight, and every later one, with `errno`. */
+  end(errno: number = EIO): void {
+    this.#endedWith = errno
+    this.#closeCursor(errno)
+  }
+
+  /** Resolves when no read is in flight. */
+  idle(): Promise<void> {
+    if (this.#waiting === 0) return Promise.resolve()
+    return new Promise(resolve => this.#idle.push(resolve))
+  }
+
+  #openCursor(): Cursor {
+    if (!this.#cursor) {
+      const { readaheadBytes } = this.#settings
+      const reader = this.#file.createReader(readaheadBytes === undefined ? undefined : { readaheadBytes })
+      this.#cursor = { reader, closedWith: 0 }
+    }
+    return this.#cursor
+  }
+
+  #closeCursor(errno: number): void {
+    const cursor = this.#cursor
+    if (!cursor) return
+    this.#cursor = undefined
+    cursor.closedWith = errno
+    cursor.reader.close()
+  }
+}
