@@ -1,0 +1,553 @@
+/**
+ * All decisions of one torrent whose metadata is known: events in, effects out.
+ *
+ * Owns every state of the torrent. Has no clock, no randomness, no socket and no disk, so a whole swarm can be played on
+ * a virtual clock. BEP 3, 6, 47.
+ */
+import { Bitfield } from '../pieces/bitfield.js'
+import { BLOCK_LENGTH, type Geometry } from '../pieces/geometry.js'
+import { Blame } from './blame.js'
+import { Choker, RECHOKE_MS } from './choker.js'
+import { Demand } from './demand.js'
+import type { CoreEvent, Effect, PeerMessage, PeerNumber, PieceBudget, StoreResult } from './events.js'
+import type { OpenPiece } from './open-piece.js'
+import { PeerState } from './peer-state.js'
+import { PieceTable } from './piece-table.js'
+import { Requester } from './requester.js'
+
+/** The longest block anyone may ask of us, in bytes: twice what every client asks. */
+const MOST_UPLOAD_LENGTH = 2 * BLOCK_LENGTH
+/** Pieces that failed their hash with a peer's help before it is dropped without proof. */
+const MOST_FAILURES = 16
+/** After the storage failed, it is tried again this much later, in ms. */
+const STORE_RETRY_MS = 1000
+/** How long interest outlives the last want, in ms: peers that keep us unchoked answer the next read at once. */
+const INTEREST_LINGERS_MS = 60_000
+/** A peer that owes us blocks and sends none for this long, in ms, makes room for another. */
+const SNUB_DISCONNECT_MS = 60_000
+
+export interface TorrentCoreOptions {
+  readonly geometry: Geometry
+  /** Pieces that are stored; copied. */
+  readonly stored: Bitfield
+  /** Pieces to be hashed before they count; copied. */
+  readonly suspect: Bitfield
+  readonly budget: PieceBudget
+}
+
+/** Where the payload of a block goes: into the piece's memory, aside until it is complete, or nowhere. */
+export type BlockPlace = 'slab' | 'scratch' | 'discard'
+
+export class TorrentCore {
+  readonly #table: PieceTable
+  readonly #demand: Demand
+  readonly #blame = new Blame()
+  readonly #choker = new Choker()
+  readonly #peers = new Map<PeerNumber, PeerState>()
+  readonly #requester: Requester
+  #effects: Effect[] = []
+  #lastChoke = -Infinity
+  #wantedAt = -Infinity
+  #wasted = 0
+  #useful = 0
+  #failedPieces = 0
+  #announcedComplete = false
+
+  constructor(options: TorrentCoreOptions) {
+    this.#table = new PieceTable(options.geometry, options.stored, options.suspect)
+    this.#demand = new Demand(this.#table)
+    this.#requester = new Requester({
+      table: this.#table,
+      demand: this.#demand,
+      blame: this.#blame,
+      peers: this.#peers,
+      budget: options.budget,
+      emit: effect => this.#effects.push(effect),
+    })
+  }
+
+  /** Pieces that are stored. Live, and not to be written to. */
+  get stored(): Bitfield {
+    return this.#table.stored
+  }
+
+  /** Whether anything may change by time alone: with false, `tick` need not come. */
+  get active(): boolean {
+    return this.#peers.size > 0 || this.#demand.waiting > 0 || !this.#table.suspect.empty
+  }
+
+  /** Whether anything is being fetched, hashed or waited for: `tick` should come ten times a second. */
+  get busy(): boolean {
+    return this.#table.open.size > 0 || this.#demand.waiting > 0 || this.#table.verifying.size > 0
+  }
+
+  /** Whether more peers would help now: something is wanted that is not stored. */
+  get wantsPeers(): boolean {
+    return this.#demand.waiting > 0 || this.#demand.openReaders > 0 || this.#selectionOpen()
+  }
+
+  get starved(): boolean {
+    return this.#requester.starved
+  }
+
+  /** Bytes of payload that came: useful, and not (twice, unasked, of failed pieces). */
+  get payload(): { readonly useful: number; readonly wasted: number; readonly failedPieces: number } {
+    return { useful: this.#useful, wasted: this.#wasted, failedPieces: this.#failedPieces }
+  }
+
+  get waitingReads(): number {
+    return this.#demand.waiting
+  }
+
+  get openReaders(): number {
+    return this.#demand.openReaders
+  }
+
+  get openPieces(): number {
+    return this.#table.open.size
+  }
+
+  peer(number: PeerNumber): PeerState | undefined {
+    return this.#peers.get(number)
+  }
+
+  /** Takes one event at `now` (ms, monotonic) and returns what is to be done, in order. The caller owns the array. */
+  handle(event: CoreEvent, now: number): Effect[] {
+    this.#dispatch(event, now)
+    const effects = this.#effects
+    if (effects.length > 0) this.#effects = []
+    return effects
+  }
+
+  /**
+   * Where a peer's block goes, asked when its first byte is here. Notes who writes into the slab.
+   *
+   * With 'scratch', another peer is writing the same block: who finishes first wins, see {@link takes}.
+   */
+  place(number: PeerNumber, piece: number, begin: number, length: number): BlockPlace {
+    const peer = this.#peers.get(number)
+    const block = begin / BLOCK_LENGTH
+    const open = this.#table.open.get(piece)
+    if (peer === undefined || open?.phase !== 'fetching' || !this.#isBlock(piece, begin, length)) return 'discard'
+    const key = this.#table.blockKey(piece, block)
+    if (!peer.outstanding.has(key) && !peer.cancelled.has(key)) return 'discard'
+    if (open.isReceived(block)) return 'discard'
+    if (open.writerOf(block) !== undefined) return 'scratch'
+    open.setWriter(block, number)
+    return 'slab'
+  }
+
+  /** Whether a block that was received aside is still missing. */
+  takes(piece: number, begin: number): boolean {
+    const open = this.#table.open.get(piece)
+    return open?.phase === 'fetching' && !open.isReceived(begin / BLOCK_LENGTH)
+  }
+
+  #isBlock(piece: number, begin: number, length: number): boolean {
+    const geometry = this.#table.geometry
+    if (piece >= geometry.pieceCount || begin % BLOCK_LENGTH !== 0) return false
+    const block = begin / BLOCK_LENGTH
+    return block < geometry.blockCount(piece) && length > 0 && length === geometry.requestSize(piece, block)
+  }
+
+  #dispatch(event: CoreEvent, now: number): void {
+    switch (event.type) {
+      case 'block':
+        return this.#onBlock(event.peer, event.piece, event.begin, event.length, event.kept, now)
+      case 'turn':
+        return this.#withPeer(event.peer, peer => this.#requester.fill(peer, now))
+      case 'message':
+        return this.#withPeer(event.peer, peer => this.#onMessage(peer, event.message, now))
+      case 'storeResult':
+        return this.#onStoreResult(event.piece, event.result, now)
+      case 'wait':
+        return this.#onWait(event.wait, event.reader, event.begin, event.end, now)
+      case 'waitEnded':
+        if (this.#demand.endWait(event.wait)) this.#derive(now, true)
+        return
+      case 'readStored':
+        this.#demand.read(event.reader, event.begin, event.end, now)
+        return this.#derive(now, false)
+      case 'readerOpened':
+        this.#demand.openReader(event.reader, event.begin, event.end, event.readahead)
+        this.#wantedAt = now
+        return this.#updateInterest(now)
+      case 'readerClosed':
+        for (const wait of this.#demand.closeReader(event.reader)) this.#demand.endWait(wait)
+        return this.#derive(now, true)
+      case 'readerLowered':
+        this.#demand.lowerReader(event.reader)
+        return this.#derive(now, false)
+      case 'select':
+      case 'deselect':
+        return this.#onSelect(event.type === 'select', event.begin, event.end, now)
+      case 'peer':
+        this.#peers.set(event.peer, new PeerState(event.peer, event.fast, event.incoming, now))
+        return
+      case 'gone':
+        return this.#withPeer(event.peer, peer => this.#onGone(peer, now))
+      case 'requestQueue':
+        return this.#withPeer(event.peer, peer => {
+          peer.requestQueue = Math.max(1, event.requests)
+        })
+      case 'uploaded':
+        return this.#withPeer(event.peer, peer => peer.sent(event.bytes))
+      case 'verified':
+        return this.#onVerified(event.piece, event.good, now)
+      case 'verifyFailed':
+        return this.#onVerifyFailed(event.piece, event.error)
+      case 'doubt':
+        return this.#onDoubt(event.pieces, now)
+      case 'memory':
+        this.#requester.starved = false
+        return this.#requester.fillAll(now)
+      case 'tick':
+        return this.#onTick(now)
+    }
+  }
+
+  #withPeer(number: PeerNumber, action: (peer: PeerState) => void): void {
+    const peer = this.#peers.get(number)
+    if (peer !== undefined) action(peer)
+  }
+
+  #onMessage(peer: PeerState, message: PeerMessage, now: number): void {
+    switch (message.type) {
+      case 'choke':
+        peer.peerChoking = true
+        this.#requester.forget(peer, now)
+        this.#requester.urge(now)
+        return
+      case 'unchoke':
+        peer.peerChoking = false
+        for (const open of this.#table.open.values()) open.pardon(peer.number)
+        this.#requester.urge(now)
+        return
+      case 'interested':
+        peer.peerInterested = true
+        return this.#rechoke(now)
+      case 'notInterested':
+        peer.peerInterested = false
+        return this.#rechoke(now)
+      case 'have':
+        return this.#onHave(peer, message.piece, now)
+      case 'bitfield':
+        return this.#onBitfield(peer, message.bytes, now)
+      case 'haveAll':
+      case 'haveNone':
+        if (!peer.fast) return this.#disconnect(peer, `${message.type} without the fast extension`, false)
+        this.#setHave(peer, message.type === 'haveAll', undefined)
+        return this.#hasMore(peer, now)
+      case 'request':
+        return this.#onRequest(peer, message.piece, message.begin, message.length)
+      case 'cancel':
+        this.#effects.push({ ...message, type: 'cancelUpload', peer: peer.number })
+        return
+      case 'reject':
+        if (this.#isBlock(message.piece, message.begin, message.length)) {
+          const block = message.begin / BLOCK_LENGTH
+          this.#requester.refused(peer, this.#table.blockKey(message.piece, block), now)
+          this.#requester.urge(now)
+        }
+        return
+      case 'allowedFast':
+        if (message.piece < this.#table.pieceCount && peer.allowedFast.size < 64) {
+          peer.allowedFast.add(message.piece)
+        }
+        return
+      case 'suggest':
+        return
+    }
+  }
+
+  #onHave(peer: PeerState, piece: number, now: number): void {
+    if (piece >= this.#table.pieceCount) return this.#disconnect(peer, `have of piece ${piece}`, false)
+    if (peer.hasAll) return
+    peer.saidHave = true
+    peer.have ??= new Bitfield(this.#table.pieceCount)
+    if (!peer.have.set(piece)) return
+    this.#table.addPeerPiece(piece)
+    if (peer.have.full) {
+      this.#table.countPeer(peer, -1)
+      peer.hasAll = true
+      peer.have = undefined
+    }
+    if (!this.#table.stored.get(piece)) this.#hasMore(peer, now)
+  }
+
+  #onBitfield(peer: PeerState, bytes: Uint8Array, now: number): void {
+    let have: Bitfield
+    try {
+      have = Bitfield.fromWire(bytes, this.#table.pieceCount)
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      return this.#disconnect(peer, `bitfield: ${reason}`, false)
+    }
+    this.#setHave(peer, have.full, have)
+    this.#hasMore(peer, now)
+  }
+
+  #setHave(peer: PeerState, all: boolean, have: Bitfield | undefined): void {
+    this.#table.countPeer(peer, -1)
+    peer.saidHave = true
+    peer.hasAll = all
+    peer.have = all ? undefined : have
+    this.#table.countPeer(peer, 1)
+  }
+
+  #hasMore(peer: PeerState, now: number): void {
+    this.#interestIn(peer, now)
+    if (!peer.peerChoking && this.#demand.nowCount > 0) this.#requester.urge(now)
+  }
+
+  #onRequest(peer: PeerState, piece: number, begin: number, length: number): void {
+    const range = { piece, begin, length }
+    const geometry = this.#table.geometry
+    const inPiece =
+      piece < geometry.pieceCount && length > 0 && begin + length <= geometry.pieceSize(piece)
+    if (!inPiece || length > MOST_UPLOAD_LENGTH) {
+      return this.#disconnect(peer, `request of ${length} bytes at ${begin} of piece ${piece}`, false)
+    }
+    if (!peer.amChoking && this.#table.stored.get(piece)) {
+      this.#effects.push({ type: 'upload', peer: peer.number, ...range })
+    } else if (peer.fast) this.#effects.push({ type: 'reject', peer: peer.number, ...range })
+  }
+
+  #onBlock(
+    number: PeerNumber,
+    piece: number,
+    begin: number,
+    length: number,
+    kept: boolean,
+    now: number,
+  ): void {
+    const peer = this.#peers.get(number)
+    if (peer === undefined || !this.#isBlock(piece, begin, length)) {
+      this.#wasted += length
+      return
+    }
+    const block = begin / BLOCK_LENGTH
+    const key = this.#table.blockKey(piece, block)
+    peer.delivered(key, length, now)
+    const asked = peer.settle(key, now)
+    const open = this.#table.open.get(piece)
+    if (!kept || !asked || open?.phase !== 'fetching' || open.isReceived(block)) {
+      this.#wasted += length
+      // What was thrown away may be needed after all.
+      if (open !== undefined) open.unask(block, number)
+      open?.clearWriter(block, number)
+      return
+    }
+    this.#useful += length
+    const writer = open.writerOf(block)
+    if (writer !== undefined && writer !== number) this.#effects.push({ type: 'dropTarget', peer: writer })
+    const others = open.receive(block, number)
+    if (others.length > 0) this.#requester.withdraw(piece, block, others, now)
+    if (open.complete) this.#store(open)
+  }
+
+  #store(open: OpenPiece): void {
+    open.phase = 'storing'
+    const blockDigests = this.#blame.wantsDigests(open.piece)
+    this.#effects.push({ type: 'store', piece: open.piece, blockDigests })
+  }
+
+  #onStoreResult(piece: number, result: StoreResult, now: number): void {
+    const open = this.#table.open.get(piece)
+    if (open?.phase !== 'storing') return
+    if (result.kind === 'stored') {
+      this.#table.markStored(piece)
+      this.#requester.close(open)
+      if (result.blockDigests !== undefined) this.#punish(this.#blame.passed(piece, result.blockDigests))
+      this.#isStored(piece, now)
+    } else if (result.kind === 'mismatch') this.#onMismatch(open, result.blockDigests, now)
+    else this.#onStoreFailed(open, result.error, now)
+    this.#requester.starved = false
+    this.#requester.fillAll(now)
+  }
+
+  #isStored(piece: number, now: number): void {
+    this.#effects.push({ type: 'stored', piece })
+    for (const wait of this.#demand.stored(piece)) this.#effects.push({ type: 'waitDone', wait })
+    for (const peer of this.#peers.values()) {
+      if (peer.saidHave && peer.has(piece)) continue
+      this.#effects.push({ type: 'have', peer: peer.number, piece })
+    }
+    if (this.#table.stored.full) this.#updateInterest(now)
+    this.#checkComplete()
+  }
+
+  #checkComplete(): void {
+    const selection = this.#table.selection
+    if (this.#announcedComplete || selection.selectedCount === 0 || this.#selectionOpen()) return
+    this.#announcedComplete = true
+    this.#effects.push({ type: 'complete' })
+  }
+
+  #selectionOpen(): boolean {
+    const { selection, open, suspect, verifying } = this.#table
+    if (selection.waiting > 0 || !suspect.empty || verifying.size > 0) return selection.selectedCount > 0
+    for (const piece of open.keys()) if (selection.has(piece)) return true
+    return false
+  }
+
+  #onMismatch(open: OpenPiece, digests: Uint8Array, now: number): void {
+    this.#failedPieces++
+    const bytes = this.#table.geometry.pieceSize(open.piece)
+    this.#wasted += bytes
+    this.#useful -= Math.min(bytes, this.#useful)
+    const senders = Array.from({ length: open.blockCount }, (_, block) => open.senderOf(block))
+    const guilty = this.#blame.failed(open.piece, digests, senders)
+    this.#requester.close(open)
+    if (guilty !== undefined) this.#punish([guilty])
+    else {
+      for (const sender of new Set(senders)) {
+        const peer = sender === undefined ? undefined : this.#peers.get(sender)
+        if (peer !== undefined && ++peer.failures >= MOST_FAILURES) this.#punish([peer.number])
+      }
+    }
+    this.#requester.urge(now)
+  }
+
+  #punish(guilty: readonly PeerNumber[]): void {
+    for (const peer of guilty) {
+      this.#effects.push({ type: 'disconnect', peer, reason: 'sent corrupt data', ban: true })
+    }
+  }
+
+  #onStoreFailed(open: OpenPiece, error: Error, now: number): void {
+    this.#requester.pausedUntil = now + STORE_RETRY_MS
+    open.phase = 'retrying'
+    this.#failWaits(open.piece, error)
+    this.#derive(now, true)
+  }
+
+  #failWaits(piece: number, error: Error): void {
+    for (const wait of this.#demand.waitsFor(piece)) {
+      this.#demand.endWait(wait)
+      this.#effects.push({ type: 'waitFailed', wait, error })
+    }
+  }
+
+  #onVerified(piece: number, good: boolean, now: number): void {
+    if (!this.#table.verifying.has(piece)) return
+    if (good) {
+      this.#table.markStored(piece)
+      this.#isStored(piece, now)
+    } else this.#table.markMissing(piece)
+    this.#requester.verified()
+    if (!good) {
+      this.#requester.demandChanged(now)
+      this.#requester.fillAll(now)
+    }
+  }
+
+  #onVerifyFailed(piece: number, error: Error): void {
+    this.#table.verifying.delete(piece)
+    this.#failWaits(piece, error)
+  }
+
+  #onDoubt(pieces: readonly number[], now: number): void {
+    for (const piece of pieces) {
+      if (!this.#table.stored.get(piece)) continue
+      this.#table.markSuspect(piece)
+      this.#demand.doubted(piece)
+      this.#effects.push({ type: 'doubted', piece })
+    }
+    this.#announcedComplete = false
+    this.#requester.demandChanged(now)
+  }
+
+  #onWait(wait: number, reader: number, begin: number, end: number, now: number): void {
+    this.#wantedAt = now
+    this.#demand.read(reader, begin, end, now)
+    if (!this.#demand.wait(wait, reader, begin, end)) this.#effects.push({ type: 'waitDone', wait })
+    this.#derive(now, true)
+  }
+
+  #onSelect(add: boolean, begin: number, end: number, now: number): void {
+    const { selection, stored, open } = this.#table
+    for (let piece = begin; piece < end; piece++) {
+      if (add) selection.add(piece, !stored.get(piece) && !open.has(piece))
+      else selection.remove(piece)
+    }
+    this.#announcedComplete = false
+    this.#wantedAt = now
+    this.#derive(now, true)
+    this.#checkComplete()
+  }
+
+  /** Derives the wants anew; `changed`: they did for another reason than the windows. */
+  #derive(now: number, changed: boolean): void {
+    if (!this.#demand.derive(now) && !changed) return
+    this.#requester.demandChanged(now)
+    if (this.wantsPeers) this.#wantedAt = now
+    this.#updateInterest(now)
+    this.#requester.fillAll(now)
+  }
+
+  #onGone(peer: PeerState, now: number): void {
+    const keys = [...peer.outstanding.keys(), ...peer.cancelled]
+    this.#requester.forget(peer, now)
+    for (const key of keys) {
+      const open = this.#table.open.get(this.#table.pieceOfKey(key))
+      open?.clearWriter(this.#table.blockOfKey(key), peer.number)
+    }
+    this.#table.countPeer(peer, -1)
+    this.#peers.delete(peer.number)
+    if (!peer.amChoking) this.#rechoke(now)
+    this.#requester.urge(now)
+    this.#requester.fillAll(now)
+  }
+
+  #disconnect(peer: PeerState, reason: string, ban: boolean): void {
+    this.#effects.push({ type: 'disconnect', peer: peer.number, reason, ban })
+  }
+
+  #onTick(now: number): void {
+    if (this.wantsPeers) this.#wantedAt = now
+    if (now - this.#lastChoke >= RECHOKE_MS) {
+      for (const peer of this.#peers.values()) peer.measureChoking(now - this.#lastChoke)
+      this.#lastChoke = now
+      this.#rechoke(now)
+    }
+    if (this.#demand.derive(now)) this.#requester.demandChanged(now)
+    for (const open of this.#table.open.values()) {
+      if (open.phase === 'retrying' && now >= this.#requester.pausedUntil) this.#store(open)
+    }
+    this.#requester.tick(now)
+    this.#updateInterest(now)
+    for (const peer of this.#peers.values()) {
+      const since = peer.snubbedSince
+      if (since !== undefined && now - since > SNUB_DISCONNECT_MS) this.#disconnect(peer, 'sends nothing', false)
+    }
+  }
+
+  #updateInterest(now: number): void {
+    for (const peer of this.#peers.values()) this.#interestIn(peer, now)
+  }
+
+  #interestIn(peer: PeerState, now: number): void {
+    const wanting = this.wantsPeers || now - this.#wantedAt < INTEREST_LINGERS_MS
+    const interested = wanting && this.#table.lacksSomethingOf(peer)
+    if (interested === peer.amInterested) return
+    peer.amInterested = interested
+    this.#effects.push({
+      type: 'send',
+      peer: peer.number,
+      message: interested ? 'interested' : 'notInterested',
+    })
+  }
+
+  #rechoke(now: number): void {
+    const chosen = this.#choker.choose(this.#peers.values(), !this.wantsPeers, now)
+    for (const peer of this.#peers.values()) {
+      if (chosen.has(peer) === !peer.amChoking) continue
+      peer.amChoking = !peer.amChoking
+      if (!peer.amChoking) peer.unchokedAt = now
+      const message = peer.amChoking ? 'choke' : 'unchoke'
+      this.#effects.push({ type: 'send', peer: peer.number, message })
+      if (peer.amChoking) this.#effects.push({ type: 'clearUploads', peer: peer.number })
+    }
+  }
+}
