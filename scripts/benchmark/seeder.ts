@@ -1,0 +1,82 @@
+/** The seeder of every row: libtorrent in a process and network of its own, driven over its standard input. */
+import { createInterface } from 'node:readline'
+import { join } from 'node:path'
+import type { ChildProcess } from 'node:child_process'
+import type { Content } from './content.js'
+import type { Network } from './network.js'
+import { PYTHON, SCRIPTS } from './places.js'
+import { run, start } from './processes.js'
+
+/** True when libtorrent can be had at all. */
+export async function haveLibtorrent(): Promise<boolean> {
+  try {
+    return (await run(PYTHON, ['-c', 'import libtorrent'])).code === 0
+  } catch {
+    return false
+  }
+}
+
+/** A running libtorrent that seeds what it is given. */
+export class Seeder {
+  readonly #child: ChildProcess
+  readonly #answers: AsyncIterator<string>
+  readonly #seeded = new Set<string>()
+  /** host:port */
+  address = ''
+
+  private constructor(child: ChildProcess) {
+    if (child.stdout === null) throw new Error('the seeder has no output')
+    this.#child = child
+    this.#answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  }
+
+  /** Starts it on the far side of the network. */
+  static async start(network: Network): Promise<Seeder> {
+    const command = [
+      ...network.prefix,
+      PYTHON,
+      '-W',
+      'ignore',
+      join(SCRIPTS, 'libtorrent_seeder.py'),
+      network.host,
+      '0',
+    ]
+    const seeder = new Seeder(
+      start(command[0] as string, command.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] }),
+    )
+    const { port } = await seeder.#answer()
+    seeder.address = `${network.host}:${String(port)}`
+    return seeder
+  }
+
+  /** Seeds a torrent, once; its bytes are read first so that every run finds them in the page cache. */
+  async seed(content: Content): Promise<void> {
+    if (this.#seeded.has(content.infohash)) return
+    this.#seeded.add(content.infohash)
+    const answer = await this.#ask({ add: content.torrent, dir: content.folder })
+    if (answer['added'] !== content.infohash || answer['seeding'] !== true) {
+      throw new Error(`libtorrent does not seed ${content.name}: ${JSON.stringify(answer)}`)
+    }
+    if (content.name.startsWith('random')) await run('dd', [`if=${content.path}`, 'of=/dev/null', 'bs=1M'])
+  }
+
+  /** Payload bytes sent to all peers so far. */
+  async payload(): Promise<number> {
+    return (await this.#ask({ stats: true }))['payload'] as number
+  }
+
+  stop(): void {
+    this.#child.stdin?.end()
+  }
+
+  async #ask(command: object): Promise<Record<string, unknown>> {
+    this.#child.stdin?.write(`${JSON.stringify(command)}\n`)
+    return this.#answer()
+  }
+
+  async #answer(): Promise<Record<string, unknown>> {
+    const line = await this.#answers.next()
+    if (line.done === true) throw new Error('the seeder ended')
+    return JSON.parse(line.value) as Record<string, unknown>
+  }
+}
