@@ -122,10 +122,10 @@ export interface DirectWrites {
    */
   begin(): Promise<JournalPlace>
   /**
-   * Ends an operation. `record` is the journal record the thread made of it (and appended, unless `appended` is false); undefined
+   * Ends an operation. `record` is the journal record the thread made of it; undefined
    * when it touched nothing. A record of a stored piece marks it stored.
    */
-  end(place: JournalPlace, record: Uint8Array | undefined, appended?: boolean): void
+  end(place: JournalPlace, record: Uint8Array | undefined): void
 }
 
 /** A journal file that records are appended to. */
