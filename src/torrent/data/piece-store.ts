@@ -3,10 +3,16 @@
  *
  * Owns the workers, the slab pool and the operations in flight. Must not know peers, priorities or readers.
  */
-import type { TorrentError } from '../errors.js'
+import { TorrentError } from '../errors.js'
+import { silentLogger } from '../logger.js'
 import type { Logger } from '../logger.js'
-import type { StorageTorrent, TorrentStorage } from '../storage/storage.js'
+import { storageFailure } from '../storage/failure.js'
+import type { JournalPlace, StorageTorrent, TorrentStorage } from '../storage/storage.js'
+import { SlabPool } from './slab.js'
 import type { Slab } from './slab.js'
+import type { StoreReply, TorrentIntroduction } from './store-protocol.js'
+import { StoreThread } from './store-thread.js'
+import type { ThreadTorrent } from './store-thread.js'
 
 /** What became of a piece that was to be stored. */
 export type StoreOutcome =
@@ -26,8 +32,48 @@ export interface StoreTarget {
   readonly storage: TorrentStorage
 }
 
+/** How long `close` waits for operations in flight, in ms: a disk that hangs must not keep the program. */
+const CLOSE_MS = 1500
+
+class Target implements StoreTarget, ThreadTorrent {
+  readonly id: number
+  readonly torrent: StorageTorrent
+  readonly storage: TorrentStorage
+  readonly thread: StoreThread
+  pending = 0
+  detached = false
+  whenIdle: (() => void) | undefined
+
+  constructor(id: number, torrent: StorageTorrent, storage: TorrentStorage, thread: StoreThread) {
+    this.id = id
+    this.torrent = torrent
+    this.storage = storage
+    this.thread = thread
+  }
+
+  introduce(): TorrentIntroduction {
+    const { geometry, pieceHashes, files } = this.torrent
+    const direct = this.storage.direct
+    return {
+      id: this.id,
+      length: geometry.length,
+      pieceLength: geometry.pieceLength,
+      // A copy: a view would take all of the metainfo it lies in with it.
+      pieceHashes: pieceHashes.slice(),
+      files: files.map(({ offset, length, pad }) => ({ offset, length, pad })),
+      direct: direct && { root: direct.root, paths: files.map((_, file) => direct.path(file)) },
+    }
+  }
+}
+
 /** The client's store. */
 export class PieceStore {
+  readonly #threads: readonly StoreThread[]
+  readonly #slabs: SlabPool
+  readonly #targets = new Set<Target>()
+  #nextTarget = 1
+  #closed = false
+
   /**
    * Starts no thread: the first operation does.
    *
@@ -35,27 +81,59 @@ export class PieceStore {
    * @param o.slabBytes bytes of slabs kept for use again
    */
   constructor(o: { workers?: number; slabBytes?: number; logger?: Logger } = {}) {
-    void o
+    const logger = o.logger ?? silentLogger
+    this.#threads = Array.from({ length: Math.max(1, o.workers ?? 1) }, () => new StoreThread(logger))
+    this.#slabs = new SlabPool({
+      ...(o.slabBytes === undefined ? {} : { keepBytes: o.slabBytes }),
+      onDrop: slab => {
+        for (const thread of this.#threads) thread.drop(slab.id)
+      },
+    })
+  }
+
+  /** Messages exchanged with the workers, and bytes of all slabs (in use and free), for measurements. */
+  get stats(): { sent: number; received: number; slabBytes: number } {
+    const total = { sent: 0, received: 0, slabBytes: this.#slabs.bytes }
+    for (const { messages } of this.#threads) {
+      total.sent += messages.sent
+      total.received += messages.received
+    }
+    return total
   }
 
   /** Makes a torrent known. Costs next to nothing until its first operation. */
   attach(torrent: StorageTorrent, storage: TorrentStorage): StoreTarget {
-    return { torrent, storage }
+    const id = this.#nextTarget++
+    const target = new Target(id, torrent, storage, this.#threads[id % this.#threads.length]!)
+    this.#targets.add(target)
+    return target
   }
 
   /** Waits for the target's operations, then forgets it; its storage stays open. Operations asked for later fail. */
   async detach(target: StoreTarget): Promise<void> {
-    void target
+    const own = target as Target
+    own.detached = true
+    if (own.pending > 0) await new Promise<void>(resolve => (own.whenIdle = resolve))
+    if (this.#targets.delete(own)) own.thread.forget(own.id)
   }
 
-  /** A slab of at least `length` bytes, not zeroed, owned by the caller until `releaseSlab`. */
+  /**
+   * A slab of at least `length` bytes, not zeroed, owned by the caller until `releaseSlab`.
+   *
+   * @throws ERR_TORRENTFS_ARGUMENT when `length` is not a positive number
+   */
   acquireSlab(length: number): Slab {
-    throw new Error(`not written yet ${length}`)
+    return this.#slabs.acquire(length)
   }
 
-  /** Gives a slab back. No operation may be using it. */
+  /** Gives a slab back. No operation may be using it. @throws ERR_TORRENTFS_ARGUMENT when it was released already */
   releaseSlab(slab: Slab): void {
-    void slab
+    this.#slabs.release(slab)
+  }
+
+  /** Frees the memory of slabs that are not in use: for a client that has become idle. */
+  trim(): void {
+    this.#slabs.trim()
   }
 
   /**
@@ -72,7 +150,26 @@ export class PieceStore {
     slab: Slab,
     o: { blockDigests?: boolean } = {},
   ): Promise<StoreOutcome> {
-    throw new Error(`not written yet ${target.torrent.infohash} ${piece} ${slab.id} ${o.blockDigests}`)
+    const digests = o.blockDigests === true
+    const outcome = await this.#run(target, piece, async (own, place): Promise<StoreOutcome> => {
+      const kind = place === undefined ? 'hash' : 'store'
+      const reply = await own.thread.perform(own, slab, { kind, piece, journal: place?.path, digests })
+      if (place !== undefined) own.storage.direct!.end(place, reply.record)
+      if (reply.kind === 'failed') return { kind: 'failed', error: errorOf(reply) }
+      if (reply.kind === 'bad') return { kind: 'mismatch', blockDigests: reply.digests! }
+      if (place === undefined) {
+        const { geometry } = own.torrent
+        await own.storage.writeAt(
+          slab.bytes.subarray(0, geometry.pieceSize(piece)),
+          geometry.pieceOffset(piece),
+        )
+      }
+      own.storage.markStored(piece)
+      return reply.digests === undefined
+        ? { kind: 'stored' }
+        : { kind: 'stored', blockDigests: reply.digests }
+    })
+    return outcome instanceof TorrentError ? { kind: 'failed', error: outcome } : outcome
   }
 
   /**
@@ -80,9 +177,76 @@ export class PieceStore {
    * nothing. Never rejects.
    */
   async verify(target: StoreTarget, piece: number): Promise<VerifyOutcome> {
-    throw new Error(`not written yet ${target.torrent.infohash} ${piece}`)
+    const outcome = await this.#run(target, piece, async (own, place): Promise<VerifyOutcome> => {
+      const { storage } = own
+      let reply: StoreReply
+      if (place === undefined) reply = await this.#verifyRead(own, piece)
+      else {
+        // What is stored according to the journal need not be journaled again.
+        const journal = storage.stored.get(piece) ? undefined : place.path
+        reply = await own.thread.perform(own, undefined, { kind: 'verify', piece, journal, digests: false })
+        storage.direct!.end(place, reply.record)
+      }
+      if (reply.kind === 'failed') return { error: errorOf(reply) }
+      if (reply.kind === 'good') storage.markStored(piece)
+      else storage.markMissing(piece)
+      return reply.kind
+    })
+    return outcome instanceof TorrentError ? { error: outcome } : outcome
   }
 
   /** Waits for operations in flight, then ends the workers. Idempotent; never rejects. Storages stay open. */
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#closed = true
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>(resolve => (timer = setTimeout(resolve, CLOSE_MS)))
+    await Promise.race([Promise.all([...this.#targets].map(target => this.detach(target))), late])
+    clearTimeout(timer)
+    const ended = Promise.all(this.#threads.map(thread => thread.close().catch(() => {})))
+    await Promise.race([ended, new Promise<void>(resolve => (timer = setTimeout(resolve, CLOSE_MS / 3)))])
+    clearTimeout(timer)
+    this.#slabs.trim()
+  }
+
+  /** For storages without files: what they return is hashed in a slab. */
+  async #verifyRead(own: Target, piece: number): Promise<StoreReply> {
+    const { geometry } = own.torrent
+    const size = geometry.pieceSize(piece)
+    const slab = this.#slabs.acquire(size)
+    try {
+      const count = await own.storage.readAt(slab.bytes.subarray(0, size), geometry.pieceOffset(piece))
+      if (count < size) return { id: 0, kind: 'bad' }
+      return await own.thread.perform(own, slab, { kind: 'hash', piece, journal: undefined, digests: false })
+    } finally {
+      this.#slabs.release(slab)
+    }
+  }
+
+  /** Counts an operation of a target, holds its journal if it has one, and turns what is thrown into a value. */
+  async #run<T>(
+    target: StoreTarget,
+    piece: number,
+    action: (own: Target, place: JournalPlace | undefined) => Promise<T>,
+  ): Promise<T | TorrentError> {
+    const own = target as Target
+    if (this.#closed || own.detached) {
+      return new TorrentError('ERR_TORRENTFS_CLOSED', `torrent ${own.torrent.infohash} is not attached`)
+    }
+    if (own.torrent.geometry.pieceSize(piece) === 0) {
+      return new TorrentError('ERR_TORRENTFS_ARGUMENT', `no piece ${piece} in ${own.torrent.infohash}`)
+    }
+    own.pending++
+    try {
+      return await action(own, await own.storage.direct?.begin())
+    } catch (thrown) {
+      return storageFailure(thrown, 'store', own.torrent.infohash)
+    } finally {
+      if (--own.pending === 0) own.whenIdle?.()
+    }
+  }
+}
+
+function errorOf(reply: StoreReply): TorrentError {
+  const { code, message } = reply.error ?? { code: 'ERR_TORRENTFS_STORAGE', message: 'the store failed' }
+  return new TorrentError(code, message)
 }
