@@ -1,0 +1,93 @@
+/**
+ * Addresses as trackers send them: compact IPv4 and IPv6 (BEP 23, 7) and literals of the dictionary form (BEP 3).
+ *
+ * Owns which addresses are worth keeping: unicast, with a port. Loopback and private ones are, since trackers of a LAN
+ * give them. Host names are not: a hostile answer could make us look up anything. Pure.
+ */
+import { isIPv4, isIPv6, SocketAddress } from 'node:net'
+import type { KnownAddress } from './announce.js'
+
+/** Bytes of a compact IPv4 address with its port. */
+export const COMPACT4_LENGTH = 6
+/** Bytes of a compact IPv6 address with its port. */
+export const COMPACT6_LENGTH = 18
+
+/**
+ * Decodes addresses of 6 bytes each, at most `limit` of them; a remainder is ignored, as are addresses nobody can dial.
+ */
+export function decodeCompact4(bytes: Uint8Array, limit: number): KnownAddress[] {
+  return decodeCompact(bytes, COMPACT4_LENGTH, limit)
+}
+
+/** Decodes addresses of 18 bytes each, else as {@link decodeCompact4}. IPv4-mapped ones become IPv4. */
+export function decodeCompact6(bytes: Uint8Array, limit: number): KnownAddress[] {
+  return decodeCompact(bytes, COMPACT6_LENGTH, limit)
+}
+
+/** The address of 4 or 16 bytes (BEP 24); undefined for another length. */
+export function decodeIp(bytes: Uint8Array): string | undefined {
+  if (bytes.length === 4) return bytes.join('.')
+  return bytes.length === 16 ? formatIpv6(bytes) : undefined
+}
+
+/** An address given as text and number; undefined unless it is an IP literal that can be dialled, with a real port. */
+export function addressOf(host: string, port: number | undefined): KnownAddress | undefined {
+  if (port === undefined || !Number.isInteger(port) || port < 1 || port > 65535) return undefined
+  const canonical = canonicalIp(host)
+  return canonical !== undefined && isDialable(canonical) ? { host: canonical, port } : undefined
+}
+
+/** An IP literal in its one canonical spelling, IPv4-mapped ones as IPv4; undefined for anything else. */
+export function canonicalIp(text: string): string | undefined {
+  if (isIPv4(text)) return text
+  if (text.length > 45 || !isIPv6(text) || text.includes('%')) return undefined
+  const canonical = new SocketAddress({ address: text, family: 'ipv6' }).address
+  const mapped = canonical.startsWith('::ffff:') ? canonical.slice(7) : ''
+  return isIPv4(mapped) ? mapped : canonical
+}
+
+/** Whether a canonical IP literal is of the machine itself. */
+export function isLoopback(ip: string): boolean {
+  return ip === '::1' || ip === '::' || ip === '0.0.0.0' || (isIPv4(ip) && ip.startsWith('127.'))
+}
+
+function decodeCompact(bytes: Uint8Array, size: number, limit: number): KnownAddress[] {
+  const addresses: KnownAddress[] = []
+  for (let at = 0; at + size <= bytes.length && addresses.length < limit; at += size) {
+    const port = (bytes[at + size - 2]! << 8) | bytes[at + size - 1]!
+    const host = decodeIp(bytes.subarray(at, at + size - 2))
+    if (host !== undefined && port !== 0 && isDialable(host)) addresses.push({ host, port })
+  }
+  return addresses
+}
+
+/** No "this network", multicast, broadcast, unspecified, or link-local IPv6 (useless without its interface). */
+function isDialable(host: string): boolean {
+  if (!host.includes(':')) {
+    const first = Number(host.slice(0, host.indexOf('.')))
+    return first > 0 && first < 224
+  }
+  return host !== '::' && !/^(?:ff..|fe[89ab].):/.test(host)
+}
+
+/** RFC 5952: lower case, the longest run of zeros as `::`. */
+function formatIpv6(bytes: Uint8Array): string {
+  const groups = Array.from({ length: 8 }, (_, index) => (bytes[index * 2]! << 8) | bytes[index * 2 + 1]!)
+  if (groups[5] === 0xffff && groups.slice(0, 5).every(group => group === 0))
+    return bytes.subarray(12).join('.')
+  let begin = 0
+  let length = 0
+  for (let index = 0, run = 0; index < 8; index++) {
+    run = groups[index] === 0 ? run + 1 : 0
+    if (run > length) {
+      length = run
+      begin = index - run + 1
+    }
+  }
+  const text = (from: number, to: number): string =>
+    groups
+      .slice(from, to)
+      .map(group => group.toString(16))
+      .join(':')
+  return length < 2 ? text(0, 8) : `${text(0, begin)}::${text(begin + length, 8)}`
+}

@@ -1,0 +1,200 @@
+/**
+ * One HTTP GET to a tracker: bounded in time, bytes and redirects.
+ *
+ * Owns the connection pools and what a tracker may make us do. Must not read the body's content beyond undoing gzip.
+ */
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { LookupFunction } from 'node:net'
+import { promisify } from 'node:util'
+import { gunzip, inflate } from 'node:zlib'
+import { messageOf, TorrentError } from '../errors.js'
+import { canonicalIp, isLoopback } from './compact-addresses.js'
+import { withDeadline } from './deadline.js'
+import type { HostResolver } from './host-resolver.js'
+import { hostOf, parseTrackerUrl, trackerLabel } from './tracker-url.js'
+
+/** How an {@link HttpExchange} behaves. */
+export interface HttpExchangeOptions {
+  readonly resolver: HostResolver
+  readonly userAgent: string
+  /** For one GET with its redirects, ms. */
+  readonly timeoutMs?: number
+  /** Cap of a body, before and after decompression, bytes. */
+  readonly maxBodyBytes?: number
+  /** Certificates to trust instead of the system's, PEM. */
+  readonly ca?: string
+}
+
+/** An HTTP answer, whatever its status. */
+export interface HttpAnswer {
+  readonly status: number
+  readonly body: Uint8Array
+}
+
+const TIMEOUT_MS = 30_000
+/** Room for {@link MAX_ADDRESSES} dictionaries and for a scrape of some thousands. */
+const MAX_BODY_BYTES = 1 << 20
+const MAX_REDIRECTS = 5
+/** Connections to one tracker; the limiter admits fewer requests than this. */
+const SOCKETS_PER_HOST = 24
+const REDIRECTS = new Set([301, 302, 303, 307, 308])
+
+const gunzipAsync = promisify(gunzip)
+const inflateAsync = promisify(inflate)
+
+/** HTTP and HTTPS for the trackers of one client. */
+export class HttpExchange {
+  readonly #o: HttpExchangeOptions
+  readonly #http: HttpAgent
+  readonly #https: HttpsAgent
+
+  constructor(o: HttpExchangeOptions) {
+    this.#o = o
+    // Trackers of thousands of torrents are few: a kept connection saves each a handshake.
+    const pool = { keepAlive: true, keepAliveMsecs: 10_000, maxSockets: SOCKETS_PER_HOST, maxFreeSockets: 2 }
+    this.#http = new HttpAgent(pool)
+    this.#https = new HttpsAgent({
+      ...pool,
+      maxCachedSessions: 100,
+      ...(o.ca === undefined ? {} : { ca: o.ca }),
+    })
+  }
+
+  /**
+   * Fetches a URL over one address family and follows at most 5 redirects.
+   *
+   * @throws ERR_TORRENTFS_TRACKER naming the tracker when it cannot be reached, breaks off, sends too much or redirects
+   * badly; ERR_TORRENTFS_TIMEOUT; ERR_TORRENTFS_ABORTED
+   */
+  get(url: URL, family: 4 | 6, signal?: AbortSignal): Promise<HttpAnswer> {
+    const { timeoutMs = TIMEOUT_MS } = this.#o
+    return withDeadline({ timeoutMs, signal, what: trackerLabel(url) }, inner =>
+      this.#follow(url, family, inner),
+    )
+  }
+
+  /** Ends the kept connections. */
+  close(): void {
+    this.#http.destroy()
+    this.#https.destroy()
+  }
+
+  async #follow(start: URL, family: 4 | 6, signal: AbortSignal): Promise<HttpAnswer> {
+    let url = start
+    // Decided once, so that neither a redirect nor a name server that changes its mind leads from afar to loopback.
+    const local = (await this.#o.resolver.resolve(hostOf(start))).every(({ address }) => isLoopback(address))
+    for (let redirects = 0; ; redirects++) {
+      const message = await this.#request(url, family, signal, local)
+      const status = message.statusCode ?? 0
+      const location = message.headers.location
+      if (!REDIRECTS.has(status) || location === undefined) {
+        return { status, body: await this.#body(url, message) }
+      }
+      // The body of a redirect is of no use and may be endless.
+      message.destroy()
+      if (redirects === MAX_REDIRECTS) throw failed(start, `more than ${MAX_REDIRECTS} redirects`)
+      const next = URL.canParse(location, url.href) ? parseTrackerUrl(new URL(location, url).href) : undefined
+      if (next === undefined || next.protocol === 'udp:') throw failed(start, 'a redirect to nowhere')
+      if (url.protocol === 'https:' && next.protocol === 'http:')
+        throw failed(start, 'a redirect from https to http')
+      url = next
+    }
+  }
+
+  /** Sends one GET; a kept connection that the tracker closed meanwhile is no failure of the tracker. */
+  async #request(url: URL, family: 4 | 6, signal: AbortSignal, local: boolean): Promise<IncomingMessage> {
+    const agent = url.protocol === 'https:' ? this.#https : this.#http
+    const options: RequestOptions = {
+      agent,
+      family,
+      signal,
+      lookup: this.#lookupFor(url, family, local),
+      headers: { 'User-Agent': this.#o.userAgent, 'Accept-Encoding': 'gzip', Accept: '*/*' },
+    }
+    // Literals are not looked up.
+    check(url, hostOf(url), local)
+    for (let attempt = 0; ; attempt++) {
+      const outcome = await send(url, options)
+      if (!('error' in outcome)) return outcome.message
+      if (outcome.reused && attempt === 0 && !signal.aborted) continue
+      throw failed(url, messageOf(outcome.error), outcome.error)
+    }
+  }
+
+  async #body(url: URL, message: IncomingMessage): Promise<Uint8Array> {
+    const { maxBodyBytes = MAX_BODY_BYTES } = this.#o
+    const parts: Buffer[] = []
+    let length = 0
+    try {
+      for await (const part of message as AsyncIterable<Buffer>) {
+        length += part.length
+        if (length > maxBodyBytes) throw new Error(`an answer of more than ${maxBodyBytes} bytes`)
+        parts.push(part)
+      }
+      const body = Buffer.concat(parts, length)
+      const limit = { maxOutputLength: maxBodyBytes }
+      // Some trackers compress without saying so, others say so and do not: bencode never begins like gzip or zlib.
+      if (body[0] === 0x1f && body[1] === 0x8b) return await gunzipAsync(body, limit)
+      if (body[0] === 0x78 && message.headers['content-encoding'] === 'deflate')
+        return await inflateAsync(body, limit)
+      return body
+    } catch (cause) {
+      throw failed(url, messageOf(cause), cause)
+    }
+  }
+
+  #lookupFor(url: URL, family: 4 | 6, local: boolean): LookupFunction {
+    return (host, options, callback) => {
+      this.#o.resolver.resolve(host).then(
+        all => {
+          const addresses = all.filter(address => address.family === family)
+          try {
+            if (addresses.length === 0) throw failed(url, `no IPv${family} address`)
+            for (const { address } of addresses) check(url, address, local)
+          } catch (error) {
+            callback(error as Error, '')
+            return
+          }
+          if (options.all === true) callback(null, [...addresses])
+          else callback(null, addresses[0]!.address, family)
+        },
+        (error: Error) => callback(error, ''),
+      )
+    }
+  }
+}
+
+/**
+ * A torrent's author chooses the URL, so it must not be a way to make this machine talk to its own services: on loopback
+ * only what looks like a tracker's path is fetched, and nothing that a remote host leads to.
+ */
+function check(url: URL, host: string, local: boolean): void {
+  const ip = canonicalIp(host)
+  if (ip === undefined || !isLoopback(ip)) return
+  if (!local) throw failed(url, 'a remote tracker that leads to this machine')
+  if (!/\/(?:announce|scrape)[^/]*$/.test(url.pathname))
+    throw failed(url, 'a local tracker that is not at /announce')
+}
+
+type Sent = { readonly message: IncomingMessage } | { readonly error: Error; readonly reused: boolean }
+
+function send(url: URL, options: RequestOptions): Promise<Sent> {
+  return new Promise(resolve => {
+    const request = url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options)
+    request.on('response', message => resolve({ message }))
+    // Stays for the request's life: an error after the answer has nobody to tell.
+    request.on('error', error => resolve({ error, reused: request.reusedSocket }))
+    request.end()
+  })
+}
+
+function failed(url: URL, why: string, cause?: unknown): TorrentError {
+  if (cause instanceof TorrentError) return cause
+  return new TorrentError('ERR_TORRENTFS_TRACKER', `${trackerLabel(url)}: ${why}`, { cause })
+}
