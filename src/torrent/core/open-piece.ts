@@ -140,6 +140,10 @@ export class OpenPiece {
     for (const excluded of this.#excluded.values()) excluded.delete(peer)
   }
 
+  pardonAll(): void {
+    this.#excluded.clear()
+  }
+
   /** The block lies in the slab. The peers still asked are returned, and forgotten. */
   receive(block: number, peer: PeerNumber): readonly PeerNumber[] {
     const others = this.askedOf(block).filter(other => other !== peer)

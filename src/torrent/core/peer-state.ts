@@ -124,8 +124,14 @@ export class PeerState {
       this.#busySince = now
       this.#probe = { key, at: now }
     }
+    // A cancelled request of the same block stays: its refusal must not be taken for one of this request.
     this.outstanding.set(key, now)
-    this.cancelled.delete(key)
+  }
+
+  /** It refused a request. Returns false when that was one we had cancelled, or never made. */
+  refused(key: number, now: number): boolean {
+    if (this.cancelled.delete(key)) return false
+    return this.settle(key, now)
   }
 
   /** It answered, or never will. Returns false when it was not asked. */

@@ -28,7 +28,8 @@ export class PieceTable {
   constructor(geometry: Geometry, stored: Bitfield, suspect: Bitfield) {
     this.geometry = geometry
     this.stored = stored.clone()
-    this.suspect = suspect.length === geometry.pieceCount ? suspect.clone() : new Bitfield(geometry.pieceCount)
+    this.suspect =
+      suspect.length === geometry.pieceCount ? suspect.clone() : new Bitfield(geometry.pieceCount)
     this.#blocksPerPiece = geometry.pieceCount > 0 ? geometry.blockCount(0) : 1
     this.selection = new Selection(geometry.pieceCount, piece => this.#availability?.[piece] ?? 0)
   }

@@ -72,7 +72,8 @@ export class ReaderWindow {
     for (const cursor of this.#cursors) {
       const alternating = cursor.visits > 1 && now - cursor.lastRead < ALTERNATING_MS
       if (cursor !== current && !alternating) continue
-      const length = cursor.run <= CONTIGUOUS_BEFORE_WINDOW ? 0 : Math.min(this.readahead, cap, 2 * cursor.run)
+      const length =
+        cursor.run <= CONTIGUOUS_BEFORE_WINDOW ? 0 : Math.min(this.readahead, cap, 2 * cursor.run)
       const end = Math.min(this.end, cursor.front + length)
       if (length > 0 && end > cursor.front) windows.push({ begin: cursor.front, end })
     }

@@ -17,6 +17,8 @@ const MUCH_SLOWER = 4
 const UNWANTED_MS = 10_000
 /** A peer that delivered nothing of what it owes for this long, in ms, or longer by its own pace, is snubbing. */
 const SNUB_MS = 2000
+/** Who refused a block or was too slow with it may be asked again after this long, in ms. */
+const PARDON_MS = 10_000
 /** A queue is filled again when it is this empty: requests then go out in batches. */
 const REFILL_AT = 0.75
 /** Pieces that are hashed at once to see whether they are there. */
@@ -43,6 +45,7 @@ export class Requester {
   /** Of peers that would answer: the fastest rate, and all rates together, in bytes/s. */
   #bestRate = 0
   #totalRate = 0
+  #pardonedAt = 0
   /** Memory was refused since the last `memory` event. */
   starved = false
   /** Nothing new is begun before this time (ms): the storage fails. */
@@ -105,8 +108,11 @@ export class Requester {
       this.#bestRate = Math.max(this.#bestRate, peer.rate)
       this.#totalRate += peer.rate
     }
+    const pardon = now - this.#pardonedAt > PARDON_MS
+    if (pardon) this.#pardonedAt = now
     for (const open of this.#table.open.values()) {
-      if (open.unwantedSince !== undefined && now - open.unwantedSince > UNWANTED_MS) this.close(open)
+      if (pardon) open.pardonAll()
+      if (open.unwantedSince !== undefined && now - open.unwantedSince > UNWANTED_MS) this.close(open, now)
     }
     this.#verifyInBackground()
     this.urge(now)
@@ -124,16 +130,16 @@ export class Requester {
 
   /** The peer will not send this block. */
   refused(peer: PeerState, key: number, now: number): void {
-    const wasAsked = peer.outstanding.has(key)
-    peer.settle(key, now)
+    if (!peer.refused(key, now)) return
     const open = this.#table.open.get(this.#table.pieceOfKey(key))
-    if (open === undefined || !wasAsked) return
+    if (open === undefined) return
     open.exclude(this.#table.blockOfKey(key), peer.number)
     this.#unask(open, this.#table.blockOfKey(key), peer)
   }
 
   /** Ends an open piece, in whatever state, and gives back its memory. */
-  close(open: OpenPiece): void {
+  close(open: OpenPiece, now: number): void {
+    this.#withdrawFromSnubbers(open.piece, now)
     for (const writer of open.writers()) this.#emit({ type: 'dropTarget', peer: writer })
     this.#table.open.delete(open.piece)
     if (!this.#table.stored.get(open.piece)) this.#table.selection.stopped(open.piece)
@@ -149,6 +155,18 @@ export class Requester {
       if (other === undefined) continue
       other.cancel(this.#table.blockKey(piece, block), now)
       this.#emit({ type: 'cancel', peer: number, ...this.#range(piece, block) })
+    }
+  }
+
+  /** Blocks of a snubbing peer were free for others, so {@link withdraw} does not know of them. */
+  #withdrawFromSnubbers(piece: number, now: number): void {
+    for (const peer of this.#peers.values()) {
+      if (peer.snubbedSince === undefined) continue
+      for (const key of [...peer.outstanding.keys()]) {
+        if (this.#table.pieceOfKey(key) !== piece) continue
+        peer.cancel(key, now)
+        this.#emit({ type: 'cancel', peer: peer.number, ...this.#range(piece, this.#table.blockOfKey(key)) })
+      }
     }
   }
 
@@ -168,7 +186,7 @@ export class Requester {
       return
     }
     if (open.phase === 'retrying') {
-      this.close(open)
+      this.close(open, now)
       return
     }
     if (open.unwantedSince !== undefined) return
@@ -183,7 +201,7 @@ export class Requester {
       }
     }
     // Without a byte in it there is nothing to keep.
-    if (open.receivedBlocks === 0) this.close(open)
+    if (open.receivedBlocks === 0) this.close(open, now)
   }
 
   /** The open piece, opened if need be and memory allows; undefined when there is nothing to fetch (yet). */
@@ -195,7 +213,7 @@ export class Requester {
     if (state !== 'missing' || (now < this.pausedUntil && !force)) return undefined
     if (!this.#anyoneServes(piece)) return undefined
     const bytes = this.#table.geometry.pieceSize(piece)
-    if (!this.#reserve(bytes, force)) return undefined
+    if (!this.#reserve(bytes, force, now)) return undefined
     return this.#open(piece, bytes)
   }
 
@@ -219,11 +237,11 @@ export class Requester {
     return open
   }
 
-  #reserve(bytes: number, force: boolean): boolean {
+  #reserve(bytes: number, force: boolean, now: number): boolean {
     if (this.#budget.tryReserve(bytes)) return true
     for (const open of this.#table.open.values()) {
       if (open.unwantedSince === undefined || open.phase !== 'fetching') continue
-      this.close(open)
+      this.close(open, now)
       if (this.#budget.tryReserve(bytes)) return true
     }
     // With no piece open at all this torrent would wait for others for ever.
@@ -260,7 +278,8 @@ export class Requester {
 
   #othersServe(open: OpenPiece): boolean {
     for (const peer of this.#peers.values()) {
-      if (!open.avoid.has(peer.number) && peer.snubbedSince === undefined && peer.serves(open.piece)) return true
+      if (!open.avoid.has(peer.number) && peer.snubbedSince === undefined && peer.serves(open.piece))
+        return true
     }
     return false
   }
@@ -349,7 +368,8 @@ export class Requester {
     }
     let best: PeerState | undefined
     for (const peer of this.#peers.values()) {
-      if (!peer.serves(open.piece) || asked.includes(peer.number) || open.excludes(block, peer.number)) continue
+      if (!peer.serves(open.piece) || asked.includes(peer.number) || open.excludes(block, peer.number))
+        continue
       if (peer.outstanding.size >= peer.requestQueue || peer.snubbedSince !== undefined) continue
       if (open.avoid.has(peer.number) && !asked.every(number => open.avoid.has(number))) continue
       if (best === undefined || peer.etaMs() < best.etaMs()) best = peer

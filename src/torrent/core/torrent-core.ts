@@ -111,6 +111,39 @@ export class TorrentCore {
     return this.#peers.get(number)
   }
 
+  /** A number that grows with every block that comes of the bytes [begin, end). */
+  progress(begin: number, end: number): number {
+    const pieces = this.#table.geometry.piecesIn(begin, end)
+    let blocks = 0
+    for (let piece = pieces.begin; piece < pieces.end; piece++) {
+      const stored = this.#table.stored.get(piece)
+      blocks += stored ? this.#table.geometry.blockCount(piece) : 0
+      blocks += this.#table.open.get(piece)?.receivedBlocks ?? 0
+    }
+    return blocks
+  }
+
+  /** The first piece of the bytes [begin, end) that is not stored, or -1. */
+  firstMissing(begin: number, end: number): number {
+    const pieces = this.#table.geometry.piecesIn(begin, end)
+    return this.#table.stored.nextClear(pieces.begin, pieces.end)
+  }
+
+  /** How many peers are connected, have this piece, and would send it now. */
+  peersServing(piece: number): {
+    readonly connected: number
+    readonly have: number
+    readonly unchoked: number
+  } {
+    let have = 0
+    let unchoked = 0
+    for (const peer of this.#peers.values()) {
+      if (peer.has(piece)) have++
+      if (peer.serves(piece) && peer.snubbedSince === undefined) unchoked++
+    }
+    return { connected: this.#peers.size, have, unchoked }
+  }
+
   /** Takes one event at `now` (ms, monotonic) and returns what is to be done, in order. The caller owns the array. */
   handle(event: CoreEvent, now: number): Effect[] {
     this.#dispatch(event, now)
@@ -128,7 +161,8 @@ export class TorrentCore {
     const peer = this.#peers.get(number)
     const block = begin / BLOCK_LENGTH
     const open = this.#table.open.get(piece)
-    if (peer === undefined || open?.phase !== 'fetching' || !this.#isBlock(piece, begin, length)) return 'discard'
+    if (peer === undefined || open?.phase !== 'fetching' || !this.#isBlock(piece, begin, length))
+      return 'discard'
     const key = this.#table.blockKey(piece, block)
     if (!peer.outstanding.has(key) && !peer.cancelled.has(key)) return 'discard'
     if (open.isReceived(block)) return 'discard'
@@ -303,8 +337,7 @@ export class TorrentCore {
   #onRequest(peer: PeerState, piece: number, begin: number, length: number): void {
     const range = { piece, begin, length }
     const geometry = this.#table.geometry
-    const inPiece =
-      piece < geometry.pieceCount && length > 0 && begin + length <= geometry.pieceSize(piece)
+    const inPiece = piece < geometry.pieceCount && length > 0 && begin + length <= geometry.pieceSize(piece)
     if (!inPiece || length > MOST_UPLOAD_LENGTH) {
       return this.#disconnect(peer, `request of ${length} bytes at ${begin} of piece ${piece}`, false)
     }
@@ -357,7 +390,7 @@ export class TorrentCore {
     if (open?.phase !== 'storing') return
     if (result.kind === 'stored') {
       this.#table.markStored(piece)
-      this.#requester.close(open)
+      this.#requester.close(open, now)
       if (result.blockDigests !== undefined) this.#punish(this.#blame.passed(piece, result.blockDigests))
       this.#isStored(piece, now)
     } else if (result.kind === 'mismatch') this.#onMismatch(open, result.blockDigests, now)
@@ -398,7 +431,7 @@ export class TorrentCore {
     this.#useful -= Math.min(bytes, this.#useful)
     const senders = Array.from({ length: open.blockCount }, (_, block) => open.senderOf(block))
     const guilty = this.#blame.failed(open.piece, digests, senders)
-    this.#requester.close(open)
+    this.#requester.close(open, now)
     if (guilty !== undefined) this.#punish([guilty])
     else {
       for (const sender of new Set(senders)) {
@@ -519,7 +552,8 @@ export class TorrentCore {
     this.#updateInterest(now)
     for (const peer of this.#peers.values()) {
       const since = peer.snubbedSince
-      if (since !== undefined && now - since > SNUB_DISCONNECT_MS) this.#disconnect(peer, 'sends nothing', false)
+      if (since !== undefined && now - since > SNUB_DISCONNECT_MS)
+        this.#disconnect(peer, 'sends nothing', false)
     }
   }
 

@@ -1,0 +1,524 @@
+/**
+ * One torrent of a client, from its first mention to its removal.
+ *
+ * Owns its swarm, its metadata, its engine once the metadata is known, and its announces. Decides nothing about pieces
+ * (core) and nothing about connections (swarm): it joins them.
+ */
+import { EventEmitter } from 'node:events'
+
+import { CLIENT_NAME } from './config.js'
+import type { PeerMessage } from './core/events.js'
+import type { ConnectionLimits } from './connection-limits.js'
+import type { MemoryBudget } from './data/memory-budget.js'
+import type { PieceStore, StoreTarget } from './data/piece-store.js'
+import { Announcer } from './discovery/announcer.js'
+import type { TrackerClient } from './discovery/tracker-client.js'
+import { messageOf, TorrentError } from './errors.js'
+import { File } from './file.js'
+import type { Logger } from './logger.js'
+import { MetadataLink } from './metadata-link.js'
+import { parseInfo, type Info } from './metainfo/info.js'
+import type { HostPort } from './peer/address.js'
+import type { Identity } from './peer/handshaking.js'
+import type { ReaderSource } from './reader.js'
+import { storageTorrentOf } from './storage-torrent.js'
+import type { Storage, TorrentStorage } from './storage/storage.js'
+import { StoredBytes } from './stored-bytes.js'
+import { Swarm, type Link, type SwarmEvents } from './swarm.js'
+import { TorrentEngine, type EngineOwner } from './torrent-engine.js'
+import type { TorrentStatus } from './torrent-status.js'
+import {
+  decodeExtensionHandshake,
+  encodeExtensionHandshake,
+  EXTENSION_HANDSHAKE_ID,
+} from './wire/extension.js'
+import { METADATA_EXTENSION } from './wire/metadata-message.js'
+import type { WireMessage } from './wire/messages.js'
+
+/** Under which number we take messages of `ut_metadata`. */
+const METADATA_ID = 1
+/** How many unanswered requests we take (BEP 10 `reqq`). */
+const REQUEST_QUEUE = 512
+/** What a peer may say before the metadata is known; who says more is dropped. */
+const MAX_EARLY_MESSAGES = 10_000
+
+/** What a torrent shares with the others of its client. */
+export interface TorrentContext {
+  readonly peerId: Uint8Array
+  readonly storage: Storage
+  readonly store: PieceStore
+  readonly budget: MemoryBudget
+  readonly limits: ConnectionLimits
+  readonly maxPeersPerTorrent: number
+  readonly readaheadBytes: number
+  readonly logger: Logger
+  /** Undefined: announce to nobody. */
+  readonly trackers: TrackerClient | undefined
+  /** The port peers may connect to; 0 for none. */
+  port(): number
+  /** Runs `task`, which opens a torrent's storage, when its turn has come. */
+  opening(infohash: string, task: () => Promise<void>): Promise<void>
+  /** Keeps the info dictionary of a magnet for the next start. */
+  keepMetadata(infohash: string, raw: Uint8Array): Promise<void>
+}
+
+/** What is known of a torrent when it is added. */
+export interface TorrentSeed {
+  readonly infohash: string
+  readonly info?: Info
+  readonly name?: string
+  readonly creationDate?: number
+  readonly trackers: readonly (readonly string[])[]
+  readonly peers: readonly HostPort[]
+}
+
+interface TorrentEvents {
+  /** The metadata is known and the storage open: there are files. */
+  ready: []
+  /** A piece was stored. */
+  stored: [piece: number]
+  /** Everything selected is stored. */
+  complete: []
+  /** It was removed from its client, or the client closed. */
+  removed: []
+  /** Something the user should know; the torrent goes on. */
+  warning: [error: TorrentError]
+}
+
+interface PeerNotes {
+  /** What the peer said before the metadata was known. */
+  readonly early: PeerMessage[]
+  /** Under which number the peer takes `ut_metadata`; 0 for not at all. */
+  metadataId: number
+  requestQueue: number | undefined
+  client: string | undefined
+}
+
+export class Torrent extends EventEmitter<TorrentEvents> {
+  readonly infohash: string
+  readonly #context: TorrentContext
+  readonly #swarm: Swarm
+  readonly #metadata: MetadataLink
+  readonly #trackers: Announcer | undefined
+  readonly #notes = new Map<number, PeerNotes>()
+  #name: string
+  #creationDate: number | undefined
+  #info: Info | undefined
+  #files: readonly File[] = []
+  #engine: TorrentEngine | undefined
+  #target: StoreTarget | undefined
+  #storage: TorrentStorage | undefined
+  #storedBytes: StoredBytes | undefined
+  #ended: TorrentError | undefined
+  #opening: Promise<void> | undefined
+  #selectAll = false
+
+  /** Made by {@link Client.add}. */
+  constructor(context: TorrentContext, seed: TorrentSeed) {
+    super()
+    this.infohash = seed.infohash
+    this.#context = context
+    this.#name = seed.name ?? seed.infohash
+    this.#creationDate = seed.creationDate
+    const identity = { infohash: Buffer.from(seed.infohash, 'hex'), peerId: context.peerId }
+    this.#swarm = new Swarm({
+      identity,
+      limits: context.limits,
+      maxPeers: context.maxPeersPerTorrent,
+      events: this.#swarmEvents(),
+      logger: context.logger,
+    })
+    this.#metadata = new MetadataLink({
+      infohash: seed.infohash,
+      send: (peer, payload) => this.#sendMetadata(peer, payload),
+      found: raw => this.#foundMetadata(raw),
+      blame: peer => this.#swarm.drop(peer, 'sent wrong metadata', true),
+    })
+    this.#trackers = this.#makeAnnouncer(identity, seed.trackers)
+    if (seed.info !== undefined) this.setInfo(seed.info)
+    this.addPeers(seed.peers)
+    this.#trackers?.start()
+  }
+
+  /** The metadata's name, made safe; before it is known, the magnet's, else the infohash. */
+  get name(): string {
+    return this.#name
+  }
+
+  get info(): Info | undefined {
+    return this.#info
+  }
+
+  /** When the torrent was made, by its maker's clock: ms since the epoch. */
+  get creationDate(): number | undefined {
+    return this.#creationDate
+  }
+
+  /** Every file, pad files included; empty until {@link ready}. */
+  get files(): readonly File[] {
+    return this.#files
+  }
+
+  /** The metadata is known and the storage open. */
+  get ready(): boolean {
+    return this.#engine !== undefined
+  }
+
+  /** The port peers connect to: see {@link Swarm.accept}. */
+  get swarm(): Swarm {
+    return this.#swarm
+  }
+
+  /** Resolves when {@link ready}. @throws the error that ended the torrent before */
+  async whenReady(signal?: AbortSignal): Promise<void> {
+    while (!this.ready) {
+      if (this.#ended !== undefined) throw this.#ended
+      signal?.throwIfAborted()
+      await new Promise<void>(resolve => {
+        const done = (): void => {
+          this.off('ready', done)
+          this.off('removed', done)
+          signal?.removeEventListener('abort', done)
+          resolve()
+        }
+        this.on('ready', done)
+        this.on('removed', done)
+        signal?.addEventListener('abort', done, { once: true })
+      })
+    }
+  }
+
+  /** Fetches everything, whether anyone reads it or not. */
+  download(): void {
+    this.#selectAll = true
+    const info = this.#info
+    if (info !== undefined) this.selectRange(0, info.length, true)
+  }
+
+  addPeers(addresses: readonly HostPort[]): void {
+    if (addresses.length > 0 && this.#ended === undefined) this.#swarm.add(addresses, 'magnet')
+  }
+
+  /** Adds a peer that is tried again every 10 s for ever. */
+  pinPeer(address: HostPort): void {
+    if (this.#ended === undefined) this.#swarm.pin(address)
+  }
+
+  addTrackers(tiers: readonly (readonly string[])[]): void {
+    if (this.#ended === undefined) this.#trackers?.addTrackers(tiers)
+  }
+
+  /** Takes the metadata from elsewhere than peers. Nothing happens when it is known already. */
+  setInfo(info: Info): void {
+    if (this.#info !== undefined || this.#ended !== undefined) return
+    this.#info = info
+    this.#name = info.name
+    this.#metadata.setRaw(info.raw)
+    this.#opening = this.#context.opening(info.infohash, () => this.#open(info))
+  }
+
+  /** The name of the metainfo's maker's date wins over none. */
+  setCreationDate(date: number): void {
+    this.#creationDate ??= date
+  }
+
+  /** Fetches the bytes [begin, end) whether anyone reads them or not; with false, no longer. */
+  selectRange(begin: number, end: number, select: boolean): void {
+    const pieces = this.#info?.geometry.piecesIn(begin, end)
+    if (pieces !== undefined) this.#engine?.post({ type: select ? 'select' : 'deselect', ...pieces })
+  }
+
+  /** Bytes of a file that are stored; 0 before {@link ready}. */
+  storedBytesOf(file: number): number {
+    return this.#storedBytes?.of(file) ?? 0
+  }
+
+  /** What a reader of a file needs. @throws the error the torrent ended with; ERR_TORRENTFS_ARGUMENT before ready */
+  readerSource(file: File, readahead: number | undefined): ReaderSource {
+    const engine = this.#engine
+    if (this.#ended !== undefined) throw this.#ended
+    if (engine === undefined) throw new TorrentError('ERR_TORRENTFS_ARGUMENT', `${this.#name} is not ready`)
+    const where = this.#info?.multiFile === true ? [this.#name, ...file.path] : file.path
+    return {
+      name: where.join('/'),
+      offset: file.offset,
+      length: file.length,
+      engine,
+      readahead: readahead ?? this.#context.readaheadBytes,
+      ended: () => this.#ended,
+    }
+  }
+
+  /** A snapshot, plain data. */
+  status(): TorrentStatus {
+    const core = this.#engine?.core
+    const payload = core?.payload
+    const peers = [...this.#swarm.links()].map(link => {
+      const state = core?.peer(link.number)
+      return {
+        address: `${link.connection.address.host}:${link.connection.address.port}`,
+        client: this.#notes.get(link.number)?.client,
+        incoming: link.connection.incoming,
+        choking: state?.peerChoking ?? true,
+        interesting: state?.amInterested ?? false,
+        rate: Math.round(state?.rate ?? 0),
+        rttMs: Math.round(state?.rttMs ?? 0),
+        outstanding: state?.outstanding.size ?? 0,
+        snubbed: state?.snubbedSince !== undefined,
+        downloaded: link.connection.payloadReceived,
+        uploaded: link.connection.payloadSent,
+      }
+    })
+    return {
+      infohash: this.infohash,
+      name: this.#name,
+      ready: this.ready,
+      length: this.#info?.length,
+      storedBytes: this.#storedBytes?.total ?? 0,
+      usefulBytes: payload?.useful ?? 0,
+      wastedBytes: payload?.wasted ?? 0,
+      failedPieces: payload?.failedPieces ?? 0,
+      uploadedBytes: this.#engine?.uploaded ?? 0,
+      openReaders: core?.openReaders ?? 0,
+      waitingReads: core?.waitingReads ?? 0,
+      openPieces: core?.openPieces ?? 0,
+      knownAddresses: this.#swarm.known,
+      peers,
+      trackers: this.#trackers?.status() ?? [],
+    }
+  }
+
+  /** Regular care, once a second, by the client. */
+  maintain(): void {
+    if (this.#ended !== undefined || this.#swarm.idle) return
+    this.#metadata.ask()
+    this.#engine?.post({ type: 'tick' })
+    this.#dropUseless()
+    this.#swarm.fill()
+  }
+
+  /** Memory was given back somewhere. */
+  memoryReleased(): void {
+    this.#engine?.memoryReleased()
+  }
+
+  /** Ends it: waiting reads reject with `error`. Data and resume state stay. Idempotent. */
+  async end(error: TorrentError): Promise<void> {
+    if (this.#ended !== undefined) return
+    this.#ended = error
+    this.#engine?.close(error)
+    this.#swarm.close()
+    this.emit('removed')
+    await this.#trackers?.stop()
+    await this.#opening
+    if (this.#target !== undefined) await this.#context.store.detach(this.#target)
+    this.#engine?.releaseMemory()
+    await this.#storage?.close()
+  }
+
+  async #open(info: Info): Promise<void> {
+    if (this.#ended !== undefined) return
+    try {
+      const torrent = storageTorrentOf(info)
+      const storage = await this.#context.storage.open(torrent)
+      this.#storage = storage
+      if (this.#ended !== undefined) return
+      this.#target = this.#context.store.attach(torrent, storage)
+      this.#begin(info, storage, this.#target)
+    } catch (error) {
+      this.#warn(
+        error instanceof TorrentError
+          ? error
+          : new TorrentError('ERR_TORRENTFS_STORAGE', `${this.#name}: ${messageOf(error)}`, { cause: error }),
+      )
+    }
+  }
+
+  #begin(info: Info, storage: TorrentStorage, target: StoreTarget): void {
+    const { store, budget, logger } = this.#context
+    this.#storedBytes = new StoredBytes(info.geometry, storage.stored)
+    const engine = new TorrentEngine({ target, store, budget, logger, owner: this.#engineOwner() })
+    this.#engine = engine
+    this.#files = info.files.map(file => new File(this, file))
+    for (const link of this.#swarm.links()) this.#attach(engine, link, false)
+    if (this.#selectAll) this.download()
+    this.emit('ready')
+  }
+
+  #attach(engine: TorrentEngine, link: Link, fresh: boolean): void {
+    const notes = this.#notes.get(link.number)
+    link.connection.setBitfieldCap(Math.ceil(engine.stored.length / 8))
+    engine.attach(link.number, link.connection, fresh)
+    if (notes?.requestQueue !== undefined) {
+      engine.post({ type: 'requestQueue', peer: link.number, requests: notes.requestQueue })
+    }
+    for (const message of notes?.early.splice(0) ?? []) engine.message(link.number, message)
+  }
+
+  #engineOwner(): EngineOwner {
+    return {
+      dropPeer: (peer, reason, ban) => this.#swarm.drop(peer, reason, ban),
+      stored: piece => {
+        this.#storedBytes?.add(piece)
+        this.emit('stored', piece)
+      },
+      doubted: piece => this.#storedBytes?.remove(piece),
+      complete: () => {
+        this.#trackers?.completed()
+        this.emit('complete')
+      },
+      storageState: error => {
+        if (error !== undefined) this.#warn(error)
+        else this.#context.logger.info({ torrent: this.#name }, 'storing works again')
+      },
+      wantsChanged: () => {
+        this.#swarm.fill()
+        const wanting = this.#engine?.core.wantsPeers ?? false
+        if (wanting && this.#swarm.size === 0) this.#trackers?.requestPeers()
+      },
+    }
+  }
+
+  #swarmEvents(): SwarmEvents {
+    return {
+      connected: link => this.#connected(link),
+      message: (link, message) => this.#message(link, message),
+      blockTarget: (link, piece, begin, length) =>
+        this.#engine?.blockTarget(link.number, piece, begin, length) ?? null,
+      block: (link, piece, begin, length, kept) =>
+        this.#engine?.block(link.number, piece, begin, length, kept),
+      turn: link => this.#engine?.turn(link.number),
+      drain: link => this.#engine?.drained(link.number),
+      closed: link => {
+        this.#notes.delete(link.number)
+        this.#metadata.gone(link.number)
+        this.#engine?.detach(link.number)
+      },
+      wanting: () => this.#engine?.core.wantsPeers ?? this.#info === undefined,
+    }
+  }
+
+  #connected(link: Link): void {
+    this.#notes.set(link.number, {
+      early: [],
+      metadataId: 0,
+      requestQueue: undefined,
+      client: undefined,
+    })
+    const engine = this.#engine
+    if (engine !== undefined) this.#attach(engine, link, true)
+    else if (link.connection.supportsFast) link.connection.haveNone()
+    if (link.connection.supportsExtensions) this.#greet(link)
+  }
+
+  #greet(link: Link): void {
+    const port = this.#context.port()
+    const payload = encodeExtensionHandshake({
+      extensions: new Map([[METADATA_EXTENSION, METADATA_ID]]),
+      client: CLIENT_NAME,
+      requestQueue: REQUEST_QUEUE,
+      ...(this.#info === undefined ? {} : { metadataSize: this.#info.raw.length }),
+      ...(port === 0 ? {} : { listenPort: port }),
+    })
+    link.connection.extended(EXTENSION_HANDSHAKE_ID, payload)
+  }
+
+  #message(link: Link, message: WireMessage): void {
+    if (message.type === 'extended') return this.#extended(link, message.id, message.payload)
+    if (message.type === 'port') return
+    if (this.#engine !== undefined) return this.#engine.message(link.number, message)
+    if (message.type === 'request' || message.type === 'cancel' || message.type === 'reject') return
+    const early = this.#notes.get(link.number)?.early
+    if (early === undefined) return
+    if (early.length >= MAX_EARLY_MESSAGES) return this.#swarm.drop(link.number, 'says too much', false)
+    early.push(message)
+  }
+
+  /** @throws ProtocolError, which ends the connection */
+  #extended(link: Link, id: number, payload: Uint8Array): void {
+    const notes = this.#notes.get(link.number)
+    if (notes === undefined) return
+    if (id === METADATA_ID) return this.#metadata.receive(link.number, payload)
+    if (id !== EXTENSION_HANDSHAKE_ID) return
+    const handshake = decodeExtensionHandshake(payload)
+    notes.metadataId = handshake.extensions.get(METADATA_EXTENSION) ?? notes.metadataId
+    notes.client = handshake.client ?? notes.client
+    if (handshake.requestQueue !== undefined) {
+      notes.requestQueue = handshake.requestQueue
+      this.#engine?.post({ type: 'requestQueue', peer: link.number, requests: handshake.requestQueue })
+    }
+    if (notes.metadataId > 0 && handshake.metadataSize !== undefined) {
+      this.#metadata.offered(link.number, handshake.metadataSize)
+    }
+  }
+
+  #sendMetadata(peer: number, payload: Uint8Array): void {
+    const id = this.#notes.get(peer)?.metadataId ?? 0
+    if (id > 0) this.#swarm.link(peer)?.connection.extended(id, payload)
+  }
+
+  #foundMetadata(raw: Uint8Array): void {
+    let info: Info
+    try {
+      info = parseInfo(raw)
+    } catch (error) {
+      return this.#warn(
+        new TorrentError('ERR_TORRENTFS_METAINFO', `${this.#name}: its metadata: ${messageOf(error)}`, {
+          cause: error,
+        }),
+      )
+    }
+    this.setInfo(info)
+    this.#context.keepMetadata(this.infohash, raw).catch((error: unknown) => {
+      this.#warn(
+        new TorrentError(
+          'ERR_TORRENTFS_STORAGE',
+          `${this.#name}: cannot keep its metadata: ${messageOf(error)}`,
+          {
+            cause: error,
+          },
+        ),
+      )
+    })
+  }
+
+  /** Two that have everything have nothing to say to each other. */
+  #dropUseless(): void {
+    const core = this.#engine?.core
+    if (core === undefined || !core.stored.full) return
+    for (const link of this.#swarm.links()) {
+      if (core.peer(link.number)?.hasAll === true)
+        this.#swarm.drop(link.number, 'both have everything', false)
+    }
+  }
+
+  #makeAnnouncer(identity: Identity, tiers: readonly (readonly string[])[]): Announcer | undefined {
+    const { trackers, logger } = this.#context
+    if (trackers === undefined) return undefined
+    return new Announcer({
+      tiers,
+      infohash: identity.infohash,
+      peerId: identity.peerId,
+      port: () => this.#context.port(),
+      stats: () => this.#announceStats(),
+      onPeers: addresses => this.#swarm.add(addresses, 'tracker'),
+      onWarning: error => logger.info({ torrent: this.#name }, error.message),
+      trackers,
+      logger,
+    })
+  }
+
+  #announceStats(): { uploaded: number; downloaded: number; left: number | undefined } {
+    const length = this.#info?.length
+    return {
+      uploaded: this.#engine?.uploaded ?? 0,
+      downloaded: this.#engine?.core.payload.useful ?? 0,
+      left: length === undefined ? undefined : length - (this.#storedBytes?.total ?? 0),
+    }
+  }
+
+  #warn(error: TorrentError): void {
+    this.#context.logger.warn({ torrent: this.#name, code: error.code }, error.message)
+    this.emit('warning', error)
+  }
+}
