@@ -15,6 +15,15 @@ export interface ReadSettings {
   readonly readTimeoutMs?: number | undefined
 }
 
+/** A read not answered yet. */
+interface PendingRead {
+  readonly position: number
+  readonly length: number
+}
+
+/** The kernel reads a page by itself, and waits for it so that nothing but an answer ends the wait, when it retries. */
+const PAGE = 4096
+
 /** A reader and the errno its reads end with once it was closed. */
 interface Cursor {
   readonly reader: ReaderPort
@@ -31,9 +40,10 @@ export class OpenFile {
   readonly #file: FilePort
   readonly #settings: ReadSettings
   readonly #onFailure: FailureListener
+  readonly #direct: boolean
+  readonly #pending = new Set<PendingRead>()
   #cursor: Cursor | undefined
   #endedWith = 0
-  #waiting = 0
   #waitingSince = 0
   #idle: (() => void)[] = []
 
@@ -43,17 +53,20 @@ export class OpenFile {
     name: string
     settings: ReadSettings
     onFailure: FailureListener
+    /** Opened with O_DIRECT. */
+    direct: boolean
   }) {
     this.#file = o.file
     this.infohash = o.infohash
     this.name = o.name
     this.#settings = o.settings
     this.#onFailure = o.onFailure
+    this.#direct = o.direct
   }
 
   /** Number of reads not answered yet. */
   get waiting(): number {
-    return this.#waiting
+    return this.#pending.size
   }
 
   /** ms on the clock of `performance.now()` since when reads wait and none was answered; meaningless if none waits. */
@@ -69,7 +82,9 @@ export class OpenFile {
     if (this.#endedWith) return -this.#endedWith
     const length = Math.min(target.length, this.#file.length - position)
     if (length <= 0) return 0
-    if (this.#waiting++ === 0) this.#waitingSince = performance.now()
+    const pending: PendingRead = { position, length: target.length }
+    if (this.#pending.size === 0) this.#waitingSince = performance.now()
+    this.#pending.add(pending)
     let cursor: Cursor | undefined
     try {
       cursor = this.#openCursor()
@@ -88,8 +103,17 @@ export class OpenFile {
       return -errnoOf(error)
     } finally {
       this.#waitingSince = performance.now()
-      if (--this.#waiting === 0) for (const resolve of this.#idle.splice(0)) resolve()
+      this.#pending.delete(pending)
+      if (this.#pending.size === 0) for (const resolve of this.#idle.splice(0)) resolve()
     }
+  }
+
+  /** Whether a read waits, from a position in [begin, end), whose caller cannot be killed before it is answered. */
+  waitsUnkillably(begin = 0, end = Infinity): boolean {
+    for (const { position, length } of this.#pending) {
+      if ((this.#direct || length <= PAGE) && position >= begin && position < end) return true
+    }
+    return false
   }
 
   /** A descriptor of this handle was closed, perhaps not the last: the window goes, what is waited for stays. */
@@ -110,7 +134,7 @@ export class OpenFile {
 
   /** Resolves when no read is in flight. */
   idle(): Promise<void> {
-    if (this.#waiting === 0) return Promise.resolve()
+    if (this.#pending.size === 0) return Promise.resolve()
     return new Promise(resolve => this.#idle.push(resolve))
   }
 

@@ -5,6 +5,7 @@
  * (`lookup` in a folder, nodes kept by the backend under ids of its own). Expected failures are values: `undefined` for
  * no such node, a negative errno for the rest. Only `read` waits.
  */
+import { constants } from 'node:fs'
 import { messageOf } from '../torrent/errors.js'
 import { silentLogger, type Logger } from '../torrent/logger.js'
 import { EBADF, EINTR, EIO, EISDIR, EROFS, errnoOf } from './errno.js'
@@ -50,6 +51,7 @@ export interface TorrentFsOptions extends ReadSettings {
 const S_IFDIR = 0o040000
 const S_IFREG = 0o100000
 const O_ACCMODE = 3
+const O_DIRECT = constants.O_DIRECT ?? 0
 /** fuse-native passes handles on as 32-bit signed integers. */
 const HANDLE_MAX = 2 ** 31 - 1
 /**
@@ -180,6 +182,7 @@ export class TorrentFs {
       file: node.file,
       infohash: node.entry.torrent.infohash,
       name: node.name,
+      direct: (flags & O_DIRECT) !== 0,
       settings: this.#settings,
       onFailure: (failed, position, length, error) => this.#failed(failed, position, length, error),
     })
@@ -214,12 +217,16 @@ export class TorrentFs {
     open?.end(EINTR)
   }
 
-  /** Names of the files on which a read has waited for at least `ms` without progress. */
-  blockedNames(ms: number): Set<string> {
+  /**
+   * Names of the files on which a read has waited for at least `ms` without progress, and whether the caller of one of
+   * them cannot be killed before it is answered. Names are those the files were opened by, without their folders.
+   */
+  blockedNames(ms: number): Map<string, boolean> {
     const since = performance.now() - ms
-    const names = new Set<string>()
+    const names = new Map<string, boolean>()
     for (const open of this.#open.values()) {
-      if (open.waiting > 0 && open.waitingSince <= since) names.add(open.name)
+      if (open.waiting === 0 || open.waitingSince > since) continue
+      names.set(open.name, names.get(open.name) === true || open.waitsUnkillably())
     }
     return names
   }
@@ -227,12 +234,14 @@ export class TorrentFs {
   /**
    * Ends with EINTR the reads in flight of files of that name: no process is left to take the answers.
    *
+   * @param from only those of handles on which an unkillable caller waits for a read from a position in [begin, end)
    * @returns how many handles had any
    */
-  interrupt(name: string): number {
+  interrupt(name: string, from?: { begin: number; end: number }): number {
     let count = 0
     for (const open of this.#open.values()) {
       if (open.name !== name || open.waiting === 0) continue
+      if (from && !open.waitsUnkillably(from.begin, from.end)) continue
       open.interrupt()
       count++
     }

@@ -3,7 +3,7 @@
  * test withholds and releases, behind the same ports as the engine.
  */
 import { createHash } from 'node:crypto'
-import { EventEmitter } from 'node:events'
+import { EventEmitter, setMaxListeners } from 'node:events'
 import { readSync } from 'node:fs'
 import { mkdir, mkdtemp, open, rm, type FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -66,6 +66,7 @@ class DiskReader implements ReaderPort {
 
   constructor(file: DiskFile) {
     this.#file = file
+    setMaxListeners(0, this.#closed.signal)
   }
 
   async read(target: Uint8Array, position: number, options: { timeoutMs?: number } = {}): Promise<number> {
@@ -166,6 +167,7 @@ class DiskTorrent extends EventEmitter implements TorrentPort {
 
   constructor(spec: FixtureSpec) {
     super()
+    setMaxListeners(0, this.removed.signal)
     this.name = spec.name
     this.info = { multiFile: spec.multiFile }
     this.creationDate = spec.creationDate

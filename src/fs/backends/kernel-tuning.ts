@@ -5,18 +5,15 @@ import { writeFile } from 'node:fs/promises'
 import { messageOf } from '../../torrent/errors.js'
 import type { Logger } from '../../torrent/logger.js'
 
-/** KiB the kernel reads ahead of a sequential reader. */
-const READAHEAD_KIB = 1024
-
 /**
- * Raises how far the kernel reads ahead on a mount; its 128 KiB leave one request under way, so that each costs the
- * reader a full round trip to the swarm. Only root may.
+ * Raises how far the kernel reads ahead on a mount; its 128 KiB leave one or two requests under way, each of which costs
+ * the reader a full round trip. Only root may.
  *
  * @param device `MAJ:MIN` of the mount
  */
-export async function raiseReadahead(device: string, logger: Logger): Promise<void> {
+export async function raiseReadahead(device: string, kibibytes: number, logger: Logger): Promise<void> {
   try {
-    await writeFile(`/sys/class/bdi/${device}/read_ahead_kb`, String(READAHEAD_KIB))
+    await writeFile(`/sys/class/bdi/${device}/read_ahead_kb`, String(kibibytes))
   } catch (error) {
     logger.debug({ device, reason: messageOf(error) }, 'the readahead of the kernel stays at its default')
   }

@@ -4,7 +4,7 @@
  * A killed `cat` leaves its readahead behind, and one that waits for a single page cannot die before it is answered; the
  * binding tells of neither. So while reads are blocked, a worker looks through /proc for who still has their files
  * open. Files, not handles: as long as any living process has a file open its reads stay, for the kernel shares them
- * among all readers of the file.
+ * among all readers of the file. Only a process that is being killed and still waits gets what it waits for ended.
  */
 import { Worker } from 'node:worker_threads'
 import { messageOf } from '../../torrent/errors.js'
@@ -13,8 +13,8 @@ import type { TorrentFs } from '../torrent-fs.js'
 import type { ScanRequest, ScanResult } from './open-file-scan.js'
 
 /** Reads younger than this (ms) are not looked into: in a living swarm most are answered sooner. */
-const BLOCKED_MS = 300
-const INTERVAL_MS = 300
+const BLOCKED_MS = 400
+const INTERVAL_MS = 200
 
 export class OpenFileWatch {
   readonly #fs: TorrentFs
@@ -47,7 +47,11 @@ export class OpenFileWatch {
     const names = this.#fs.blockedNames(BLOCKED_MS)
     if (names.size === 0) return
     this.#busy = true
-    const request: ScanRequest = { names: [...names], othersMayRead: this.#othersMayRead }
+    const request: ScanRequest = {
+      names: [...names.keys()],
+      unkillable: [...names].filter(([, unkillable]) => unkillable).map(([name]) => name),
+      othersMayRead: this.#othersMayRead,
+    }
     this.#start().postMessage(request)
   }
 
@@ -64,13 +68,18 @@ export class OpenFileWatch {
     return (this.#worker = worker)
   }
 
-  #finish({ abandoned }: ScanResult): void {
+  #finish({ abandoned, dying }: ScanResult): void {
     this.#busy = false
     if (this.#closed) return
     for (const name of abandoned) {
       const handles = this.#fs.interrupt(name)
       if (handles > 0)
         this.#logger.debug({ file: name, handles }, `no one reads "${name}" any more, its reads end`)
+    }
+    for (const { name, begin, end } of dying) {
+      const handles = this.#fs.interrupt(name, { begin, end })
+      if (handles > 0)
+        this.#logger.debug({ file: name, handles }, `a reader of "${name}" is being killed, its read ends`)
     }
   }
 }
