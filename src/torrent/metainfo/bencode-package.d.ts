@@ -1,0 +1,8 @@
+/** What is used of the `bencode` package, which ships no types. Only `bencode.ts` may import it. */
+declare module 'bencode' {
+  const bencode: {
+    encode(value: unknown): Uint8Array
+    decode(bytes: Uint8Array): unknown
+  }
+  export default bencode
+}
