@@ -97,7 +97,7 @@ export function exchangeHandshakes(
       if (sameBytes(handshake.peerId, own.peerId)) throw new ProtocolError('connected to ourselves')
       transport.pause()
       release()
-      resolve({ handshake, early: bytes.slice(taken, count) })
+      resolve({ handshake, early: new Uint8Array(bytes.subarray(taken, count)) })
     }
 
     transport.setReceiver({

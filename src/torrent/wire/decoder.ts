@@ -253,9 +253,9 @@ function toMessage(id: number, bytes: Uint8Array, at: number, length: number): W
     case MessageId.port:
       return { type: 'port', port: ((bytes[at] as number) << 8) | (bytes[at + 1] as number) }
     case MessageId.bitfield:
-      return { type: 'bitfield', bytes: bytes.slice(at, at + length) }
+      return { type: 'bitfield', bytes: copyOf(bytes, at, at + length) }
     default:
-      return { type: 'extended', id: bytes[at] as number, payload: bytes.slice(at + 1, at + length) }
+      return { type: 'extended', id: bytes[at] as number, payload: copyOf(bytes, at + 1, at + length) }
   }
 }
 
@@ -288,6 +288,11 @@ function checkLength(id: number, bodyLength: number, bitfieldCap: number): void 
 
 function tooLong(length: number): ProtocolError {
   return new ProtocolError(`a message of ${length} bytes`)
+}
+
+/** Not `slice`: that of a Buffer shares the memory, which here is the socket's. */
+function copyOf(bytes: Uint8Array, begin: number, end: number): Uint8Array {
+  return new Uint8Array(bytes.subarray(begin, end))
 }
 
 function readUint32(bytes: Uint8Array, at: number): number {

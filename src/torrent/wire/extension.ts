@@ -71,7 +71,9 @@ export function decodeExtensionHandshake(payload: Uint8Array): ExtensionHandshak
     ...(requestQueue === undefined || requestQueue === 0 ? {} : { requestQueue }),
     ...(metadataSize === undefined || metadataSize === 0 ? {} : { metadataSize }),
     ...(listenPort === undefined || listenPort === 0 || listenPort > 65535 ? {} : { listenPort }),
-    ...(yourAddress?.length === 4 || yourAddress?.length === 16 ? { yourAddress: yourAddress.slice() } : {}),
+    ...(yourAddress?.length === 4 || yourAddress?.length === 16
+      ? { yourAddress: new Uint8Array(yourAddress) }
+      : {}),
     ...(uploadOnly === undefined ? {} : { uploadOnly: uploadOnly !== 0 }),
   }
 }

@@ -63,7 +63,7 @@ export function checkHandshakePrefix(bytes: Uint8Array, length: number): void {
 
 /** A copy of the infohash of a handshake of which at least {@link HANDSHAKE_HEAD_LENGTH} bytes are there. */
 export function handshakeInfohash(bytes: Uint8Array): Uint8Array {
-  return bytes.slice(INFOHASH, PEER_ID)
+  return copyOf(bytes, INFOHASH, PEER_ID)
 }
 
 /**
@@ -77,10 +77,15 @@ export function decodeHandshake(bytes: Uint8Array): Handshake {
   const extensionBits = bytes[RESERVED + 5] ?? 0
   const lastBits = bytes[RESERVED + 7] ?? 0
   return {
-    infohash: bytes.slice(INFOHASH, PEER_ID),
-    peerId: bytes.slice(PEER_ID, HANDSHAKE_LENGTH),
+    infohash: copyOf(bytes, INFOHASH, PEER_ID),
+    peerId: copyOf(bytes, PEER_ID, HANDSHAKE_LENGTH),
     extensions: (extensionBits & 0x10) !== 0,
     fast: (lastBits & 0x04) !== 0,
     dht: (lastBits & 0x01) !== 0,
   }
+}
+
+/** Not `slice`: that of a Buffer shares its memory. */
+function copyOf(bytes: Uint8Array, begin: number, end: number): Uint8Array {
+  return new Uint8Array(bytes.subarray(begin, end))
 }
