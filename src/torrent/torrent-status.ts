@@ -1,7 +1,11 @@
 /**
  * What can be seen of a torrent from outside: plain data, a snapshot.
  */
+import type { PeerNumber } from './core/events.js'
 import type { TrackerStatus } from './discovery/tracker-record.js'
+import { formatAddress } from './peer/address.js'
+import type { Link } from './swarm.js'
+import type { TorrentEngine } from './torrent-engine.js'
 
 export interface PeerStatus {
   /** `host:port`. */
@@ -47,4 +51,60 @@ export interface TorrentStatus {
   readonly knownAddresses: number
   readonly peers: readonly PeerStatus[]
   readonly trackers: readonly TrackerStatus[]
+}
+
+/** Where a status is taken from. */
+export interface TorrentStatusSource {
+  readonly torrent: { readonly infohash: string; readonly name: string; readonly ready: boolean }
+  readonly links: Iterable<Link>
+  readonly known: number
+  readonly clientOf: (peer: PeerNumber) => string | undefined
+  readonly engine: TorrentEngine | undefined
+  readonly length: number | undefined
+  readonly storedBytes: number
+  readonly trackers: readonly TrackerStatus[]
+}
+
+export function torrentStatus(source: TorrentStatusSource): TorrentStatus {
+  const { torrent, engine } = source
+  const core = engine?.core
+  const payload = core?.payload
+  return {
+    infohash: torrent.infohash,
+    name: torrent.name,
+    ready: torrent.ready,
+    length: source.length,
+    storedBytes: source.storedBytes,
+    usefulBytes: payload?.useful ?? 0,
+    wastedBytes: payload?.wasted ?? 0,
+    failedPieces: payload?.failedPieces ?? 0,
+    uploadedBytes: engine?.uploaded ?? 0,
+    openReaders: core?.openReaders ?? 0,
+    waitingReads: core?.waitingReads ?? 0,
+    openPieces: core?.openPieces ?? 0,
+    knownAddresses: source.known,
+    peers: Array.from(source.links, link => peerStatus(link, source.clientOf(link.number), engine)),
+    trackers: source.trackers,
+  }
+}
+
+function peerStatus(
+  { number, connection }: Link,
+  client: string | undefined,
+  engine: TorrentEngine | undefined,
+): PeerStatus {
+  const state = engine?.core.peer(number)
+  return {
+    address: formatAddress(connection.address),
+    client,
+    incoming: connection.incoming,
+    choking: state?.peerChoking ?? true,
+    interesting: state?.amInterested ?? false,
+    rate: Math.round(state?.rate ?? 0),
+    rttMs: Math.round(state?.rttMs ?? 0),
+    outstanding: state?.outstanding.size ?? 0,
+    snubbed: state?.snubbedSince !== undefined,
+    downloaded: connection.payloadReceived,
+    uploaded: connection.payloadSent,
+  }
 }

@@ -6,8 +6,6 @@
  */
 import { EventEmitter } from 'node:events'
 
-import { CLIENT_NAME } from './config.js'
-import type { PeerMessage } from './core/events.js'
 import type { ConnectionLimits } from './connection-limits.js'
 import type { MemoryBudget } from './data/memory-budget.js'
 import type { PieceStore, StoreTarget } from './data/piece-store.js'
@@ -20,27 +18,15 @@ import { MetadataLink } from './metadata-link.js'
 import { parseInfo, type Info } from './metainfo/info.js'
 import type { HostPort } from './peer/address.js'
 import type { Identity } from './peer/handshaking.js'
+import { PeerTalk } from './peer-talk.js'
 import type { ReaderSource } from './reader.js'
 import { storageTorrentOf } from './storage-torrent.js'
 import type { Storage, TorrentStorage } from './storage/storage.js'
 import { StoredBytes } from './stored-bytes.js'
 import { Swarm, type Link, type SwarmEvents } from './swarm.js'
 import { TorrentEngine, type EngineOwner } from './torrent-engine.js'
-import type { TorrentStatus } from './torrent-status.js'
-import {
-  decodeExtensionHandshake,
-  encodeExtensionHandshake,
-  EXTENSION_HANDSHAKE_ID,
-} from './wire/extension.js'
-import { METADATA_EXTENSION } from './wire/metadata-message.js'
+import { torrentStatus, type TorrentStatus } from './torrent-status.js'
 import type { WireMessage } from './wire/messages.js'
-
-/** Under which number we take messages of `ut_metadata`. */
-const METADATA_ID = 1
-/** How many unanswered requests we take (BEP 10 `reqq`). */
-const REQUEST_QUEUE = 512
-/** What a peer may say before the metadata is known; who says more is dropped. */
-const MAX_EARLY_MESSAGES = 10_000
 
 /** What a torrent shares with the others of its client. */
 export interface TorrentContext {
@@ -85,22 +71,13 @@ interface TorrentEvents {
   warning: [error: TorrentError]
 }
 
-interface PeerNotes {
-  /** What the peer said before the metadata was known. */
-  readonly early: PeerMessage[]
-  /** Under which number the peer takes `ut_metadata`; 0 for not at all. */
-  metadataId: number
-  requestQueue: number | undefined
-  client: string | undefined
-}
-
 export class Torrent extends EventEmitter<TorrentEvents> {
   readonly infohash: string
   readonly #context: TorrentContext
   readonly #swarm: Swarm
   readonly #metadata: MetadataLink
   readonly #trackers: Announcer | undefined
-  readonly #notes = new Map<number, PeerNotes>()
+  readonly #talk: PeerTalk
   #name: string
   #creationDate: number | undefined
   #info: Info | undefined
@@ -130,9 +107,18 @@ export class Torrent extends EventEmitter<TorrentEvents> {
     })
     this.#metadata = new MetadataLink({
       infohash: seed.infohash,
-      send: (peer, payload) => this.#sendMetadata(peer, payload),
+      send: (peer, payload) => {
+        const link = this.#swarm.link(peer)
+        if (link !== undefined) this.#talk.sendMetadata(link, payload)
+      },
       found: raw => this.#foundMetadata(raw),
       blame: peer => this.#swarm.drop(peer, 'sent wrong metadata', true),
+    })
+    this.#talk = new PeerTalk({
+      metadata: this.#metadata,
+      metadataLength: () => this.#info?.raw.length,
+      port: () => context.port(),
+      requestQueue: (peer, requests) => this.#engine?.post({ type: 'requestQueue', peer, requests }),
     })
     this.#trackers = this.#makeAnnouncer(identity, seed.trackers)
     if (seed.info !== undefined) this.setInfo(seed.info)
@@ -251,41 +237,16 @@ export class Torrent extends EventEmitter<TorrentEvents> {
 
   /** A snapshot, plain data. */
   status(): TorrentStatus {
-    const core = this.#engine?.core
-    const payload = core?.payload
-    const peers = [...this.#swarm.links()].map(link => {
-      const state = core?.peer(link.number)
-      return {
-        address: `${link.connection.address.host}:${link.connection.address.port}`,
-        client: this.#notes.get(link.number)?.client,
-        incoming: link.connection.incoming,
-        choking: state?.peerChoking ?? true,
-        interesting: state?.amInterested ?? false,
-        rate: Math.round(state?.rate ?? 0),
-        rttMs: Math.round(state?.rttMs ?? 0),
-        outstanding: state?.outstanding.size ?? 0,
-        snubbed: state?.snubbedSince !== undefined,
-        downloaded: link.connection.payloadReceived,
-        uploaded: link.connection.payloadSent,
-      }
-    })
-    return {
-      infohash: this.infohash,
-      name: this.#name,
-      ready: this.ready,
+    return torrentStatus({
+      torrent: this,
+      links: this.#swarm.links(),
+      known: this.#swarm.known,
+      clientOf: peer => this.#talk.clientOf(peer),
+      engine: this.#engine,
       length: this.#info?.length,
       storedBytes: this.#storedBytes?.total ?? 0,
-      usefulBytes: payload?.useful ?? 0,
-      wastedBytes: payload?.wasted ?? 0,
-      failedPieces: payload?.failedPieces ?? 0,
-      uploadedBytes: this.#engine?.uploaded ?? 0,
-      openReaders: core?.openReaders ?? 0,
-      waitingReads: core?.waitingReads ?? 0,
-      openPieces: core?.openPieces ?? 0,
-      knownAddresses: this.#swarm.known,
-      peers,
       trackers: this.#trackers?.status() ?? [],
-    }
+    })
   }
 
   /** Regular care, once a second, by the client. */
@@ -346,13 +307,13 @@ export class Torrent extends EventEmitter<TorrentEvents> {
   }
 
   #attach(engine: TorrentEngine, link: Link, fresh: boolean): void {
-    const notes = this.#notes.get(link.number)
     link.connection.setBitfieldCap(Math.ceil(engine.stored.length / 8))
     engine.attach(link.number, link.connection, fresh)
-    if (notes?.requestQueue !== undefined) {
-      engine.post({ type: 'requestQueue', peer: link.number, requests: notes.requestQueue })
+    const { requestQueue, early } = this.#talk.takeNotes(link)
+    if (requestQueue !== undefined) {
+      engine.post({ type: 'requestQueue', peer: link.number, requests: requestQueue })
     }
-    for (const message of notes?.early.splice(0) ?? []) engine.message(link.number, message)
+    for (const message of early) engine.message(link.number, message)
   }
 
   #engineOwner(): EngineOwner {
@@ -390,7 +351,7 @@ export class Torrent extends EventEmitter<TorrentEvents> {
       turn: link => this.#engine?.turn(link.number),
       drain: link => this.#engine?.drained(link.number),
       closed: link => {
-        this.#notes.delete(link.number)
+        this.#talk.gone(link)
         this.#metadata.gone(link.number)
         this.#engine?.detach(link.number)
       },
@@ -399,62 +360,18 @@ export class Torrent extends EventEmitter<TorrentEvents> {
   }
 
   #connected(link: Link): void {
-    this.#notes.set(link.number, {
-      early: [],
-      metadataId: 0,
-      requestQueue: undefined,
-      client: undefined,
-    })
+    this.#talk.open(link)
     const engine = this.#engine
     if (engine !== undefined) this.#attach(engine, link, true)
     else if (link.connection.supportsFast) link.connection.haveNone()
-    if (link.connection.supportsExtensions) this.#greet(link)
-  }
-
-  #greet(link: Link): void {
-    const port = this.#context.port()
-    const payload = encodeExtensionHandshake({
-      extensions: new Map([[METADATA_EXTENSION, METADATA_ID]]),
-      client: CLIENT_NAME,
-      requestQueue: REQUEST_QUEUE,
-      ...(this.#info === undefined ? {} : { metadataSize: this.#info.raw.length }),
-      ...(port === 0 ? {} : { listenPort: port }),
-    })
-    link.connection.extended(EXTENSION_HANDSHAKE_ID, payload)
+    if (link.connection.supportsExtensions) this.#talk.greet(link)
   }
 
   #message(link: Link, message: WireMessage): void {
-    if (message.type === 'extended') return this.#extended(link, message.id, message.payload)
+    if (message.type === 'extended') return this.#talk.extended(link, message.id, message.payload)
     if (message.type === 'port') return
     if (this.#engine !== undefined) return this.#engine.message(link.number, message)
-    if (message.type === 'request' || message.type === 'cancel' || message.type === 'reject') return
-    const early = this.#notes.get(link.number)?.early
-    if (early === undefined) return
-    if (early.length >= MAX_EARLY_MESSAGES) return this.#swarm.drop(link.number, 'says too much', false)
-    early.push(message)
-  }
-
-  /** @throws ProtocolError, which ends the connection */
-  #extended(link: Link, id: number, payload: Uint8Array): void {
-    const notes = this.#notes.get(link.number)
-    if (notes === undefined) return
-    if (id === METADATA_ID) return this.#metadata.receive(link.number, payload)
-    if (id !== EXTENSION_HANDSHAKE_ID) return
-    const handshake = decodeExtensionHandshake(payload)
-    notes.metadataId = handshake.extensions.get(METADATA_EXTENSION) ?? notes.metadataId
-    notes.client = handshake.client ?? notes.client
-    if (handshake.requestQueue !== undefined) {
-      notes.requestQueue = handshake.requestQueue
-      this.#engine?.post({ type: 'requestQueue', peer: link.number, requests: handshake.requestQueue })
-    }
-    if (notes.metadataId > 0 && handshake.metadataSize !== undefined) {
-      this.#metadata.offered(link.number, handshake.metadataSize)
-    }
-  }
-
-  #sendMetadata(peer: number, payload: Uint8Array): void {
-    const id = this.#notes.get(peer)?.metadataId ?? 0
-    if (id > 0) this.#swarm.link(peer)?.connection.extended(id, payload)
+    if (!this.#talk.keep(link, message)) this.#swarm.drop(link.number, 'says too much', false)
   }
 
   #foundMetadata(raw: Uint8Array): void {

@@ -4,7 +4,7 @@
  * Owns the five states a piece can be in and the availability counts. Must not choose pieces or peers.
  */
 import { Bitfield } from '../pieces/bitfield.js'
-import type { Geometry } from '../pieces/geometry.js'
+import { BLOCK_LENGTH, type Geometry } from '../pieces/geometry.js'
 import { OpenPiece } from './open-piece.js'
 import type { PeerState } from './peer-state.js'
 import { Selection } from './selection.js'
@@ -56,6 +56,14 @@ export class PieceTable {
 
   blockOfKey(key: number): number {
     return key % this.#blocksPerPiece
+  }
+
+  /** Whether these numbers, a stranger's, name a block as we ask for it. */
+  isBlock(piece: number, begin: number, length: number): boolean {
+    const { geometry } = this
+    if (piece >= geometry.pieceCount || begin % BLOCK_LENGTH !== 0) return false
+    const block = begin / BLOCK_LENGTH
+    return block < geometry.blockCount(piece) && length > 0 && length === geometry.requestSize(piece, block)
   }
 
   markStored(piece: number): void {

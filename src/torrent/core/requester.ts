@@ -10,6 +10,7 @@ import type { Effect, PeerNumber, PieceBudget } from './events.js'
 import { OpenPiece } from './open-piece.js'
 import type { PeerState } from './peer-state.js'
 import type { PieceTable } from './piece-table.js'
+import { UrgentBlocks } from './urgent-blocks.js'
 
 /** A peer this many times slower than the fastest takes only what is not needed before it can deliver. */
 const MUCH_SLOWER = 4
@@ -40,6 +41,7 @@ export class Requester {
   readonly #peers: ReadonlyMap<PeerNumber, PeerState>
   readonly #budget: PieceBudget
   readonly #emit: (effect: Effect) => void
+  readonly #urgent: UrgentBlocks
   /** Entries of the plan before it have no free block. */
   #planFrom = 0
   /** Of peers that would answer: the fastest rate, and all rates together, in bytes/s. */
@@ -58,6 +60,11 @@ export class Requester {
     this.#peers = options.peers
     this.#budget = options.budget
     this.#emit = options.emit
+    this.#urgent = new UrgentBlocks({
+      table: options.table,
+      peers: options.peers,
+      ask: (peer, open, block, now) => this.#ask(peer, open, block, now),
+    })
   }
 
   /** The wants changed: gives up what nobody wants, begins what a read waits for. */
@@ -72,8 +79,8 @@ export class Requester {
     for (const piece of this.#demand.nowPieces()) {
       const open = this.#begin(piece, true, now)
       if (open?.phase !== 'fetching') continue
-      if (open.freeBlocks > 0) this.#spread(open, now)
-      if (this.#peers.size > 1) this.#rescue(open, now)
+      if (open.freeBlocks > 0) this.#urgent.spread(open, now)
+      if (this.#peers.size > 1) this.#urgent.rescue(open, now)
     }
   }
 
@@ -90,7 +97,7 @@ export class Requester {
     if (now < this.pausedUntil) return
     left -= this.#takePlanned(peer, left, now)
     if (left > 0) left -= this.#takeSelected(peer, left, now)
-    if (left === room && peer.outstanding.size === 0) this.#assist(peer, now)
+    if (left === room && peer.outstanding.size === 0) this.#urgent.assist(peer, now)
   }
 
   fillAll(now: number): void {
@@ -334,63 +341,6 @@ export class Requester {
     return taken
   }
 
-  /** Gives each free block of a piece that a read waits for to the peer that would deliver it first. */
-  #spread(open: OpenPiece, now: number): void {
-    const able = [...this.#peers.values()].filter(peer => peer.serves(open.piece))
-    const trusted = able.filter(peer => !open.avoid.has(peer.number) && peer.snubbedSince === undefined)
-    const peers = trusted.length > 0 ? trusted : able
-    for (let block = open.nextFree(0); block >= 0; block = open.nextFree(block + 1)) {
-      let best: PeerState | undefined
-      let bestEta = Infinity
-      for (const peer of peers) {
-        if (peer.outstanding.size >= peer.requestQueue || open.excludes(block, peer.number)) continue
-        const eta = peer.etaMs()
-        if (eta < bestEta) [best, bestEta] = [peer, eta]
-      }
-      if (best !== undefined) this.#ask(best, open, block, now)
-    }
-  }
-
-  /** Asks a second peer for blocks that would come too late from the first; never one peer twice. */
-  #rescue(open: OpenPiece, now: number): void {
-    for (let block = 0; block < open.blockCount; block++) {
-      if (open.isRequested(block)) this.#rescueBlock(open, block, now)
-    }
-  }
-
-  #rescueBlock(open: OpenPiece, block: number, now: number): boolean {
-    const asked = open.askedOf(block)
-    const key = this.#table.blockKey(open.piece, block)
-    let soonest = Infinity
-    for (const number of asked) {
-      const peer = this.#peers.get(number)
-      if (peer !== undefined) soonest = Math.min(soonest, remainingMs(peer, key, now))
-    }
-    let best: PeerState | undefined
-    for (const peer of this.#peers.values()) {
-      if (!peer.serves(open.piece) || asked.includes(peer.number) || open.excludes(block, peer.number))
-        continue
-      if (peer.outstanding.size >= peer.requestQueue || peer.snubbedSince !== undefined) continue
-      if (open.avoid.has(peer.number) && !asked.every(number => open.avoid.has(number))) continue
-      if (best === undefined || peer.etaMs() < best.etaMs()) best = peer
-    }
-    if (best === undefined || 2 * best.etaMs() + 20 >= soonest) return false
-    this.#ask(best, open, block, now)
-    return true
-  }
-
-  /** End game: a peer with nothing else to do takes over blocks that would come much later from others. */
-  #assist(peer: PeerState, now: number): void {
-    if (this.#peers.size < 2 || peer.snubbedSince !== undefined) return
-    let room = Math.min(peer.depth, 16)
-    for (const open of this.#table.open.values()) {
-      if (open.phase !== 'fetching' || open.unwantedSince !== undefined || !peer.serves(open.piece)) continue
-      for (let block = 0; block < open.blockCount && room > 0; block++) {
-        if (open.isRequested(block) && this.#rescueBlock(open, block, now)) room--
-      }
-    }
-  }
-
   #checkSnub(peer: PeerState, now: number): void {
     if (peer.outstanding.size === 0 || peer.snubbedSince !== undefined) return
     if (now - peer.lastDelivery < Math.max(SNUB_MS, peer.patienceMs())) return
@@ -424,14 +374,4 @@ export class Requester {
   verified(): void {
     this.#verifyInBackground()
   }
-}
-
-/** When a block that was asked of a peer is to be expected, in ms from now; once it is late, as much later again. */
-function remainingMs(peer: PeerState, key: number, now: number): number {
-  const at = peer.outstanding.get(key)
-  if (at === undefined) return Infinity
-  const elapsed = now - at
-  const eta = peer.etaMs()
-  if (peer.snubbedSince !== undefined) return Infinity
-  return elapsed < eta ? eta - elapsed : elapsed
 }

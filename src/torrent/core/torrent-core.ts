@@ -7,12 +7,13 @@
 import { Bitfield } from '../pieces/bitfield.js'
 import { BLOCK_LENGTH, type Geometry } from '../pieces/geometry.js'
 import { Blame } from './blame.js'
-import { Choker, RECHOKE_MS } from './choker.js'
+import { BlockIntake, type BlockPlace, type ReceivedBlock } from './block-intake.js'
 import { Demand } from './demand.js'
 import type { CoreEvent, Effect, PeerMessage, PeerNumber, PieceBudget, StoreResult } from './events.js'
 import type { OpenPiece } from './open-piece.js'
 import { PeerState } from './peer-state.js'
 import { PieceTable } from './piece-table.js'
+import { Relations } from './relations.js'
 import { Requester } from './requester.js'
 
 /** The longest block anyone may ask of us, in bytes: twice what every client asks. */
@@ -21,8 +22,6 @@ const MOST_UPLOAD_LENGTH = 2 * BLOCK_LENGTH
 const MOST_FAILURES = 16
 /** After the storage failed, it is tried again this much later, in ms. */
 const STORE_RETRY_MS = 1000
-/** How long interest outlives the last want, in ms: peers that keep us unchoked answer the next read at once. */
-const INTEREST_LINGERS_MS = 60_000
 /** A peer that owes us blocks and sends none for this long, in ms, makes room for another. */
 const SNUB_DISCONNECT_MS = 60_000
 
@@ -35,34 +34,41 @@ export interface TorrentCoreOptions {
   readonly budget: PieceBudget
 }
 
-/** Where the payload of a block goes: into the piece's memory, aside until it is complete, or nowhere. */
-export type BlockPlace = 'slab' | 'scratch' | 'discard'
-
 export class TorrentCore {
   readonly #table: PieceTable
   readonly #demand: Demand
   readonly #blame = new Blame()
-  readonly #choker = new Choker()
   readonly #peers = new Map<PeerNumber, PeerState>()
   readonly #requester: Requester
+  readonly #relations: Relations
+  readonly #intake: BlockIntake
   #effects: Effect[] = []
-  #lastChoke = -Infinity
-  #wantedAt = -Infinity
-  #wasted = 0
-  #useful = 0
   #failedPieces = 0
   #announcedComplete = false
 
   constructor(options: TorrentCoreOptions) {
     this.#table = new PieceTable(options.geometry, options.stored, options.suspect)
     this.#demand = new Demand(this.#table)
+    const emit = (effect: Effect): unknown => this.#effects.push(effect)
     this.#requester = new Requester({
       table: this.#table,
       demand: this.#demand,
       blame: this.#blame,
       peers: this.#peers,
       budget: options.budget,
-      emit: effect => this.#effects.push(effect),
+      emit,
+    })
+    this.#relations = new Relations({
+      table: this.#table,
+      peers: this.#peers,
+      wants: () => this.wantsPeers,
+      emit,
+    })
+    this.#intake = new BlockIntake({
+      table: this.#table,
+      peers: this.#peers,
+      requester: this.#requester,
+      emit,
     })
   }
 
@@ -92,7 +98,7 @@ export class TorrentCore {
 
   /** Bytes of payload that came: useful, and not (twice, unasked, of failed pieces). */
   get payload(): { readonly useful: number; readonly wasted: number; readonly failedPieces: number } {
-    return { useful: this.#useful, wasted: this.#wasted, failedPieces: this.#failedPieces }
+    return { useful: this.#intake.useful, wasted: this.#intake.wasted, failedPieces: this.#failedPieces }
   }
 
   get waitingReads(): number {
@@ -152,42 +158,20 @@ export class TorrentCore {
     return effects
   }
 
-  /**
-   * Where a peer's block goes, asked when its first byte is here. Notes who writes into the slab.
-   *
-   * With 'scratch', another peer is writing the same block: who finishes first wins, see {@link takes}.
-   */
-  place(number: PeerNumber, piece: number, begin: number, length: number): BlockPlace {
-    const peer = this.#peers.get(number)
-    const block = begin / BLOCK_LENGTH
-    const open = this.#table.open.get(piece)
-    if (peer === undefined || open?.phase !== 'fetching' || !this.#isBlock(piece, begin, length))
-      return 'discard'
-    const key = this.#table.blockKey(piece, block)
-    if (!peer.outstanding.has(key) && !peer.cancelled.has(key)) return 'discard'
-    if (open.isReceived(block)) return 'discard'
-    if (open.writerOf(block) !== undefined) return 'scratch'
-    open.setWriter(block, number)
-    return 'slab'
+  /** See {@link BlockIntake.place}. */
+  place(peer: PeerNumber, piece: number, begin: number, length: number): BlockPlace {
+    return this.#intake.place(peer, piece, begin, length)
   }
 
-  /** Whether a block that was received aside is still missing. */
+  /** See {@link BlockIntake.takes}. */
   takes(piece: number, begin: number): boolean {
-    const open = this.#table.open.get(piece)
-    return open?.phase === 'fetching' && !open.isReceived(begin / BLOCK_LENGTH)
-  }
-
-  #isBlock(piece: number, begin: number, length: number): boolean {
-    const geometry = this.#table.geometry
-    if (piece >= geometry.pieceCount || begin % BLOCK_LENGTH !== 0) return false
-    const block = begin / BLOCK_LENGTH
-    return block < geometry.blockCount(piece) && length > 0 && length === geometry.requestSize(piece, block)
+    return this.#intake.takes(piece, begin)
   }
 
   #dispatch(event: CoreEvent, now: number): void {
     switch (event.type) {
       case 'block':
-        return this.#onBlock(event.peer, event.piece, event.begin, event.length, event.kept, now)
+        return this.#onBlock(event, now)
       case 'turn':
         return this.#withPeer(event.peer, peer => this.#requester.fill(peer, now))
       case 'message':
@@ -204,8 +188,8 @@ export class TorrentCore {
         return this.#derive(now, false)
       case 'readerOpened':
         this.#demand.openReader(event.reader, event.begin, event.end, event.readahead)
-        this.#wantedAt = now
-        return this.#updateInterest(now)
+        this.#relations.noteWant(now)
+        return this.#relations.updateInterest(now)
       case 'readerClosed':
         for (const wait of this.#demand.closeReader(event.reader)) this.#demand.endWait(wait)
         return this.#derive(now, true)
@@ -259,10 +243,10 @@ export class TorrentCore {
         return
       case 'interested':
         peer.peerInterested = true
-        return this.#rechoke(now)
+        return this.#relations.rechoke(now)
       case 'notInterested':
         peer.peerInterested = false
-        return this.#rechoke(now)
+        return this.#relations.rechoke(now)
       case 'have':
         return this.#onHave(peer, message.piece, now)
       case 'bitfield':
@@ -278,7 +262,7 @@ export class TorrentCore {
         this.#effects.push({ ...message, type: 'cancelUpload', peer: peer.number })
         return
       case 'reject':
-        if (this.#isBlock(message.piece, message.begin, message.length)) {
+        if (this.#table.isBlock(message.piece, message.begin, message.length)) {
           const block = message.begin / BLOCK_LENGTH
           this.#requester.refused(peer, this.#table.blockKey(message.piece, block), now)
           this.#requester.urge(now)
@@ -330,7 +314,7 @@ export class TorrentCore {
   }
 
   #hasMore(peer: PeerState, now: number): void {
-    this.#interestIn(peer, now)
+    this.#relations.interestIn(peer, now)
     if (!peer.peerChoking && this.#demand.nowCount > 0) this.#requester.urge(now)
   }
 
@@ -346,37 +330,9 @@ export class TorrentCore {
     } else if (peer.fast) this.#effects.push({ type: 'reject', peer: peer.number, ...range })
   }
 
-  #onBlock(
-    number: PeerNumber,
-    piece: number,
-    begin: number,
-    length: number,
-    kept: boolean,
-    now: number,
-  ): void {
-    const peer = this.#peers.get(number)
-    if (peer === undefined || !this.#isBlock(piece, begin, length)) {
-      this.#wasted += length
-      return
-    }
-    const block = begin / BLOCK_LENGTH
-    const key = this.#table.blockKey(piece, block)
-    peer.delivered(key, length, now)
-    const asked = peer.settle(key, now)
-    const open = this.#table.open.get(piece)
-    if (!kept || !asked || open?.phase !== 'fetching' || open.isReceived(block)) {
-      this.#wasted += length
-      // What was thrown away may be needed after all.
-      if (open !== undefined) open.unask(block, number)
-      open?.clearWriter(block, number)
-      return
-    }
-    this.#useful += length
-    const writer = open.writerOf(block)
-    if (writer !== undefined && writer !== number) this.#effects.push({ type: 'dropTarget', peer: writer })
-    const others = open.receive(block, number)
-    if (others.length > 0) this.#requester.withdraw(piece, block, others, now)
-    if (open.complete) this.#store(open)
+  #onBlock(block: ReceivedBlock, now: number): void {
+    const completed = this.#intake.receive(block, now)
+    if (completed !== undefined) this.#store(completed)
   }
 
   #store(open: OpenPiece): void {
@@ -406,7 +362,7 @@ export class TorrentCore {
       if (peer.saidHave && peer.has(piece)) continue
       this.#effects.push({ type: 'have', peer: peer.number, piece })
     }
-    if (this.#table.stored.full) this.#updateInterest(now)
+    if (this.#table.stored.full) this.#relations.updateInterest(now)
     this.#checkComplete()
   }
 
@@ -426,9 +382,7 @@ export class TorrentCore {
 
   #onMismatch(open: OpenPiece, digests: Uint8Array, now: number): void {
     this.#failedPieces++
-    const bytes = this.#table.geometry.pieceSize(open.piece)
-    this.#wasted += bytes
-    this.#useful -= Math.min(bytes, this.#useful)
+    this.#intake.waste(this.#table.geometry.pieceSize(open.piece))
     const senders = Array.from({ length: open.blockCount }, (_, block) => open.senderOf(block))
     const guilty = this.#blame.failed(open.piece, digests, senders)
     this.#requester.close(open, now)
@@ -492,7 +446,7 @@ export class TorrentCore {
   }
 
   #onWait(wait: number, reader: number, begin: number, end: number, now: number): void {
-    this.#wantedAt = now
+    this.#relations.noteWant(now)
     this.#demand.read(reader, begin, end, now)
     if (!this.#demand.wait(wait, reader, begin, end)) this.#effects.push({ type: 'waitDone', wait })
     this.#derive(now, true)
@@ -505,7 +459,7 @@ export class TorrentCore {
       else selection.remove(piece)
     }
     this.#announcedComplete = false
-    this.#wantedAt = now
+    this.#relations.noteWant(now)
     this.#derive(now, true)
     this.#checkComplete()
   }
@@ -514,8 +468,8 @@ export class TorrentCore {
   #derive(now: number, changed: boolean): void {
     if (!this.#demand.derive(now) && !changed) return
     this.#requester.demandChanged(now)
-    if (this.wantsPeers) this.#wantedAt = now
-    this.#updateInterest(now)
+    if (this.wantsPeers) this.#relations.noteWant(now)
+    this.#relations.updateInterest(now)
     this.#requester.fillAll(now)
   }
 
@@ -528,7 +482,7 @@ export class TorrentCore {
     }
     this.#table.countPeer(peer, -1)
     this.#peers.delete(peer.number)
-    if (!peer.amChoking) this.#rechoke(now)
+    if (!peer.amChoking) this.#relations.rechoke(now)
     this.#requester.urge(now)
     this.#requester.fillAll(now)
   }
@@ -538,50 +492,18 @@ export class TorrentCore {
   }
 
   #onTick(now: number): void {
-    if (this.wantsPeers) this.#wantedAt = now
-    if (now - this.#lastChoke >= RECHOKE_MS) {
-      for (const peer of this.#peers.values()) peer.measureChoking(now - this.#lastChoke)
-      this.#lastChoke = now
-      this.#rechoke(now)
-    }
+    if (this.wantsPeers) this.#relations.noteWant(now)
+    this.#relations.tick(now)
     if (this.#demand.derive(now)) this.#requester.demandChanged(now)
     for (const open of this.#table.open.values()) {
       if (open.phase === 'retrying' && now >= this.#requester.pausedUntil) this.#store(open)
     }
     this.#requester.tick(now)
-    this.#updateInterest(now)
+    this.#relations.updateInterest(now)
     for (const peer of this.#peers.values()) {
       const since = peer.snubbedSince
       if (since !== undefined && now - since > SNUB_DISCONNECT_MS)
         this.#disconnect(peer, 'sends nothing', false)
-    }
-  }
-
-  #updateInterest(now: number): void {
-    for (const peer of this.#peers.values()) this.#interestIn(peer, now)
-  }
-
-  #interestIn(peer: PeerState, now: number): void {
-    const wanting = this.wantsPeers || now - this.#wantedAt < INTEREST_LINGERS_MS
-    const interested = wanting && this.#table.lacksSomethingOf(peer)
-    if (interested === peer.amInterested) return
-    peer.amInterested = interested
-    this.#effects.push({
-      type: 'send',
-      peer: peer.number,
-      message: interested ? 'interested' : 'notInterested',
-    })
-  }
-
-  #rechoke(now: number): void {
-    const chosen = this.#choker.choose(this.#peers.values(), !this.wantsPeers, now)
-    for (const peer of this.#peers.values()) {
-      if (chosen.has(peer) === !peer.amChoking) continue
-      peer.amChoking = !peer.amChoking
-      if (!peer.amChoking) peer.unchokedAt = now
-      const message = peer.amChoking ? 'choke' : 'unchoke'
-      this.#effects.push({ type: 'send', peer: peer.number, message })
-      if (peer.amChoking) this.#effects.push({ type: 'clearUploads', peer: peer.number })
     }
   }
 }
