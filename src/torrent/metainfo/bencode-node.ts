@@ -74,7 +74,7 @@ export class BencodeNode {
     const first = position
     let value = 0
     for (; this.#source[position] !== BYTE_END; position++)
-      value = value * 10 + this.#source[position]! - BYTE_ZERO
+      value = value * 10 + (this.#source[position]! - BYTE_ZERO)
     if (Number.isSafeInteger(value)) return negative ? -value : value
     const exact = BigInt(Buffer.from(view(this.#source, first, position)).toString('latin1'))
     return negative ? -exact : exact
