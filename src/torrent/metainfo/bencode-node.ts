@@ -154,7 +154,8 @@ function endOf(source: Uint8Array, begin: number): number {
       position++
     } else {
       let length = 0
-      for (; source[position] !== BYTE_COLON; position++) length = length * 10 + source[position]! - BYTE_ZERO
+      for (; source[position] !== BYTE_COLON; position++)
+        length = length * 10 + (source[position]! - BYTE_ZERO)
       position += 1 + length
     }
   } while (depth > 0)

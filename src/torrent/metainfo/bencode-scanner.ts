@@ -144,7 +144,7 @@ function endOfString(bytes: Uint8Array, begin: number): number {
   let position = begin
   let length = 0
   while (isDigit(bytes[position])) {
-    length = length * 10 + bytes[position]! - BYTE_ZERO
+    length = length * 10 + (bytes[position]! - BYTE_ZERO)
     // Also what keeps a row of digits from overflowing, or from costing more than a glance.
     if (length > bytes.length) throw invalid(begin, 'a string longer than the bytes')
     position++

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { TorrentError } from '../../../src/torrent/errors.js'
+import {
+  decodeBencode,
+  decodeBencodePrefix,
+  encodeBencode,
+  type BencodeInput,
+} from '../../../src/torrent/metainfo/bencode.js'
+import { BencodeNode } from '../../../src/torrent/metainfo/bencode-node.js'
+import { bencodeValues, mutated } from './arbitraries.js'
+
+/** What a node says, as plain values. */
+function plain(node: BencodeNode): unknown {
+  switch (node.kind) {
+    case 'integer':
+      return node.integer
+    case 'string':
+      return node.bytes
+    case 'list':
+      return [...node.items()].map(plain)
+    case 'dictionary':
+      return Object.fromEntries(
+        [...node.entries()].map(([key, value]) => [Buffer.from(key).toString(), plain(value)]),
+      )
+  }
+}
+
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
+
+describe('bencode', () => {
+  it('decodes what it encoded, both ways of reading', () => {
+    fc.assert(
+      fc.property(bencodeValues, value => {
+        const bytes = encodeBencode(value)
+        assert.deepEqual(decodeBencode(bytes), value)
+        const { root, report } = BencodeNode.scan(bytes)
+        assert.deepEqual(plain(root), value)
+        assert.deepEqual(report, { end: bytes.length, sorted: true, duplicates: false })
+        assert.deepEqual(root.raw, bytes)
+      }),
+    )
+  })
+
+  it('throws nothing but its own error on bytes that were tampered with', () => {
+    fc.assert(
+      fc.property(mutated(bencodeValues.map(value => encodeBencode(value))), bytes => {
+        try {
+          decodeBencode(bytes)
+        } catch (error) {
+          assert.ok(error instanceof TorrentError && error.code === 'ERR_TORRENTFS_BENCODE', String(error))
+        }
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  it('encodes dictionaries sorted, without what is undefined', () => {
+    assert.equal(text(encodeBencode({ b: 'é', a: [1, 'x'], none: undefined })), 'd1:ali1e1:xe1:b2:\xc3\xa9e')
+    assert.equal(text(encodeBencode(Number.MAX_SAFE_INTEGER)), 'i9007199254740991e')
+    assert.equal(text(encodeBencode(-5)), 'i-5e')
+  })
+
+  it('refuses to encode what would come out wrong', () => {
+    const table: unknown[] = [1.5, 2 ** 53, Number.NaN, true, null, 5n, [false], { a: 1n }, { é: 1 }, () => 1]
+    for (const value of table) {
+      assert.throws(
+        () => encodeBencode(value as BencodeInput),
+        { code: 'ERR_TORRENTFS_ARGUMENT' },
+        String(value),
+      )
+    }
+  })
+
+  it('decodes a value with bytes behind it, and says where they begin', () => {
+    const { value, end } = decodeBencodePrefix(Buffer.from('d5:piecei3eePAYLOAD'))
+    assert.deepEqual([value, end], [{ piece: 3 }, 12])
+    assert.throws(() => decodeBencode(Buffer.from('d5:piecei3eePAYLOAD')), { code: 'ERR_TORRENTFS_BENCODE' })
+  })
+
+  it('refuses keys that come twice and the key that would set a prototype', () => {
+    for (const bytes of ['d1:ai1e1:ai2ee', 'd9:__proto__d1:xi1eee']) {
+      assert.throws(() => decodeBencode(Buffer.from(bytes)), { code: 'ERR_TORRENTFS_BENCODE' })
+    }
+  })
+
+  it('gives integers beyond 2^53 exactly, and no size for them', () => {
+    const table: [string, number | bigint, number | undefined][] = [
+      ['i9007199254740991e', 9007199254740991, 9007199254740991],
+      ['i9007199254740993e', 9007199254740993n, undefined],
+      ['i-9007199254740993e', -9007199254740993n, undefined],
+      ['i18446744073709551615e', 18446744073709551615n, undefined],
+      ['i-1e', -1, undefined],
+      ['i0e', 0, 0],
+    ]
+    for (const [bytes, integer, size] of table) {
+      const { root } = BencodeNode.scan(Buffer.from(bytes))
+      assert.equal(root.integer, integer)
+      assert.equal(root.size, size)
+    }
+    assert.equal(Number.isSafeInteger(decodeBencode(Buffer.from('i9007199254740993e'))), false)
+  })
+
+  it('picks keys in any order, the first of those that come twice, and nothing from other kinds', () => {
+    const { root } = BencodeNode.scan(Buffer.from('d1:zi1e1:ai2e1:ai3e2:aai4ee'))
+    const { a, z, b } = root.pick(['a', 'b', 'z'])
+    assert.deepEqual([a?.integer, z?.integer, b], [2, 1, undefined])
+    assert.equal(root.get('aa')?.integer, 4)
+    const { root: list } = BencodeNode.scan(Buffer.from('l1:ai1ee'))
+    assert.deepEqual(list.pick(['a']), {})
+    assert.deepEqual(
+      [list.integer, list.bytes, list.size, [...list.entries()]],
+      [undefined, undefined, undefined, []],
+    )
+  })
+})
