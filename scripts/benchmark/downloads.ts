@@ -23,11 +23,24 @@ async function download(name: string, folder: string, command: readonly string[]
   return JSON.parse(outcome.stdout) as Download
 }
 
-/** libtorrent, set for speed, in a process of its own. */
-export function libtorrentDownload(content: Content, peer: string): Promise<Download> {
+/** libtorrent in a process of its own, set for speed, or with the settings it comes with. */
+export function libtorrentDownload(
+  content: Content,
+  peer: string,
+  settings: 'fast' | 'defaults' = 'fast',
+): Promise<Download> {
   const folder = freshFolder('libtorrent')
   const script = join(SCRIPTS, 'libtorrent_download.py')
-  return download('libtorrent', folder, [PYTHON, '-W', 'ignore', script, content.torrent, folder, peer])
+  return download('libtorrent', folder, [
+    PYTHON,
+    '-W',
+    'ignore',
+    script,
+    content.torrent,
+    folder,
+    peer,
+    settings,
+  ])
 }
 
 /** Our library, in a process of its own. @param profile writes a CPU profile named after it */

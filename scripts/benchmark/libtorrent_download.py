@@ -1,6 +1,7 @@
 """Downloads one torrent from one peer with libtorrent as fast as it can, and prints what it took as JSON.
 
-Arguments: torrent file, folder to write to, host:port of the peer. The clock of `seconds` starts when the peer
+Arguments: torrent file, folder to write to, host:port of the peer, and optionally `defaults` to leave
+libtorrent's settings of speed as they come. The clock of `seconds` starts when the peer
 is connected (the delay of libtorrent's first connection attempt is told apart, as `connect`) and stops when
 every piece is checked and handed to the file system.
 """
@@ -15,17 +16,20 @@ import libtorrent as lt
 torrent, folder, peer = sys.argv[1:4]
 host, port = peer.rsplit(':', 1)
 
-session = lt.session({
+settings = {
     'listen_interfaces': '0.0.0.0:0',
     'enable_dht': False, 'enable_lsd': False, 'enable_upnp': False, 'enable_natpmp': False,
     'enable_incoming_utp': False, 'enable_outgoing_utp': False,
     'in_enc_policy': 2, 'out_enc_policy': 2,
+    'alert_mask': lt.alert.category_t.error_notification | lt.alert.category_t.status_notification
+    | lt.alert.category_t.connect_notification | lt.alert.category_t.storage_notification,
+}
+fast = {
     'max_out_request_queue': 2000, 'request_queue_time': 5, 'max_queued_disk_bytes': 64 << 20,
     'recv_socket_buffer_size': 4 << 20, 'send_socket_buffer_size': 1 << 20, 'max_peer_recv_buffer_size': 8 << 20,
     'aio_threads': 4, 'hashing_threads': 2, 'connection_speed': 500,
-    'alert_mask': lt.alert.category_t.error_notification | lt.alert.category_t.status_notification
-    | lt.alert.category_t.connect_notification | lt.alert.category_t.storage_notification,
-})
+}
+session = lt.session(settings if sys.argv[4:] == ['defaults'] else {**settings, **fast})
 
 params = lt.add_torrent_params()
 params.ti = lt.torrent_info(torrent)

@@ -4,7 +4,7 @@
  * installed are `absent`.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -13,6 +13,7 @@ import { GIB, randomContent, type Content } from './content.js'
 import { makeNetwork } from './network.js'
 import { CACHE, CHECKOUT, PYTHON, RESULTS, RUN, findProgram, goTorrentfs } from './places.js'
 import { onEnd, run } from './processes.js'
+import { summarizeProfiles } from './profile.js'
 import { judge, table, type Row } from './report.js'
 import { blocked } from './rows/blocked.js'
 import { bulk } from './rows/bulk.js'
@@ -109,6 +110,7 @@ async function main(): Promise<void> {
       return content
     },
   }
+  const began = Date.now()
   const rows: Row[] = []
   let failed = false
   for (const group of GROUPS) {
@@ -124,7 +126,12 @@ async function main(): Promise<void> {
   }
   seeder?.stop()
   process.stdout.write(`\n${table(rows)}\n`)
-  if (profile) say('(profiled: these figures are slower than they are without)')
+  if (profile) {
+    say('(profiled: these figures are slower than they are without)')
+    for (const folder of readdirSync(RESULTS)) {
+      if (folder.startsWith('profile-')) say(summarizeProfiles(join(RESULTS, folder), began))
+    }
+  }
   mkdirSync(RESULTS, { recursive: true })
   const at = new Date()
   const json = `${JSON.stringify({ at, machine: about, runs, profile, rows }, null, 2)}\n`

@@ -73,10 +73,18 @@ export const bulk: Group = {
     const mount = bench.wanted.has('sequential') || bench.wanted.has('cost')
     const library = bench.wanted.has('library')
     const plain: Download[] = []
+    const untuned: Download[] = []
     const ours: ColdRead[] = []
     const lib: Download[] = []
     const slow: Record<'btfs' | 'go', ColdRead[]> = { btfs: [], go: [] }
     for (let i = 0; i < bench.runs && peer !== undefined; i++) {
+      await attempt(bench, 'libtorrent as it comes', untuned, async () => {
+        const done = await libtorrentDownload(content, peer, 'defaults')
+        bench.say(
+          `  libtorrent as it comes ${rateOf(done).toFixed(0)} MiB/s, ${done.cpuSeconds.toFixed(2)} CPU s`,
+        )
+        return done
+      })
       await attempt(bench, 'libtorrent', plain, async () => {
         const done = await libtorrentDownload(content, peer)
         bench.say(`  libtorrent ${rateOf(done).toFixed(0)} MiB/s, ${done.cpuSeconds.toFixed(2)} CPU s`)
@@ -109,20 +117,28 @@ export const bulk: Group = {
     }
 
     const plainRates = plain.map(rateOf)
+    const untunedRates = untuned.map(rateOf)
+    // The marks were set against a libtorrent of about 300 MB/s; both are judged by them.
+    const plainPeers = [
+      ['libtorrent as it comes', untunedRates],
+      ['libtorrent set for speed', plainRates],
+    ] as const
     const measured: Measured[] = []
     if (bench.wanted.has('sequential')) {
       const rates = ours.map(read => read.rate)
-      measured.push({
-        row: 'sequential',
-        what: 'cold read through the mount',
-        against: 'libtorrent, no filesystem',
-        unit: 'MiB/s',
-        ours: middle(rates),
-        peer: middle(plainRates),
-        oursRuns: rates,
-        peerRuns: plainRates,
-        mark: { of: 'ratio', sense: 'atLeast', first: 0.8, product: 1.3 },
-      })
+      for (const [against, theirs] of plainPeers) {
+        measured.push({
+          row: 'sequential',
+          what: 'cold read through the mount',
+          against,
+          unit: 'MiB/s',
+          ours: middle(rates),
+          peer: middle(theirs),
+          oursRuns: rates,
+          peerRuns: theirs,
+          mark: { of: 'ratio', sense: 'atLeast', first: 0.8, product: 1.3 },
+        })
+      }
       for (const kind of ['btfs', 'go'] as const) {
         const theirs = slow[kind].map(read => read.rate)
         const cpu = middle(slow[kind].map(read => read.cpuPerGib))
@@ -152,7 +168,7 @@ export const bulk: Group = {
         {
           row: 'cost',
           what: 'CPU of the cold read, per GiB',
-          against: 'libtorrent, no filesystem',
+          against: 'libtorrent set for speed',
           unit: 's',
           ours: middle(cpu),
           peer: middle(plain.map(done => done.cpuSeconds)),
@@ -163,7 +179,7 @@ export const bulk: Group = {
         {
           row: 'cost',
           what: 'peak RSS of the cold read',
-          against: 'libtorrent, no filesystem',
+          against: 'libtorrent set for speed',
           unit: 'MiB',
           ours: middle(rss),
           peer: middle(plain.map(done => done.peakRss / MIB)),
@@ -176,22 +192,31 @@ export const bulk: Group = {
     }
     if (library) {
       const rates = lib.map(rateOf)
-      const cpu = middle(lib.map(done => done.cpuSeconds))
+      const cpu = lib.map(done => done.cpuSeconds)
+      for (const [against, theirs] of plainPeers) {
+        measured.push({
+          row: 'library',
+          what: 'plain download, no mount',
+          against,
+          unit: 'MiB/s',
+          ours: middle(rates),
+          peer: middle(theirs),
+          oursRuns: rates,
+          peerRuns: theirs,
+          mark: { of: 'ratio', sense: 'atLeast', first: 1.3, product: 1.8 },
+        })
+      }
+      const peak = lib.map(done => done.peakRss / MIB)
       measured.push({
         row: 'library',
-        what: 'plain download, no mount',
-        against: 'libtorrent',
-        unit: 'MiB/s',
-        ours: middle(rates),
-        peer: middle(plainRates),
-        oursRuns: rates,
-        peerRuns: plainRates,
-        mark: { of: 'ratio', sense: 'atLeast', first: 1.3, product: 1.8 },
-        ...(cpu === undefined
-          ? {}
-          : {
-              note: `${cpu.toFixed(2)} CPU s/GiB, peak RSS ${median(lib.map(done => done.peakRss / MIB)).toFixed(0)} MiB; libtorrent ${median(plain.map(done => done.cpuSeconds)).toFixed(2)} CPU s/GiB`,
-            }),
+        what: 'CPU of the download, per GiB',
+        against: 'libtorrent set for speed',
+        unit: 's',
+        ours: middle(cpu),
+        peer: middle(plain.map(done => done.cpuSeconds)),
+        oursRuns: cpu,
+        peerRuns: plain.map(done => done.cpuSeconds),
+        ...(peak.length === 0 ? {} : { note: `peak RSS ${median(peak).toFixed(0)} MiB` }),
       })
     }
     return measured
