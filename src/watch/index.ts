@@ -1,0 +1,7 @@
+/**
+ * The public surface of the metainfo folder's watch.
+ */
+
+export { MetainfoWatcher } from './metainfo-watcher.js'
+export type { MetainfoWatcherOptions, WatchStatus, WatchTimes } from './metainfo-watcher.js'
+export type { MetainfoSource, SourceOrigin, TorrentPort } from './ports.js'
