@@ -9,10 +9,12 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { Aria2 } from '../support/aria2.js'
 import { awkwardFolder, sha256OfFile, type TestTorrent } from '../support/content.js'
+import { DelayProxy } from '../support/delay-proxy.js'
 import { Libtorrent } from '../support/libtorrent.js'
 import { Network } from '../support/network.js'
 import { Opentracker } from '../support/opentracker.js'
 import { skipWithout } from '../support/project.js'
+import { ScriptedPeer } from '../support/scripted-peer.js'
 import { Scope } from '../support/scope.js'
 import { Transmission } from '../support/transmission.js'
 
@@ -63,5 +65,49 @@ describe('the real programs among themselves', { skip }, () => {
     await daemon.until(torrent.infohash, status => status.percentDone === 1, 30_000, 'complete')
     await compare(folder)
     await daemon.stop()
+  })
+
+  it(
+    'libtorrent takes metadata and data from a peer of the tests, through a proxy that delays',
+    { timeout: 60_000 },
+    async () => {
+      const peer = await ScriptedPeer.start(scope, network.ownAddress(), torrent, {
+        chokeEveryBlocks: 50,
+        chokeMs: 100,
+      })
+      const proxy = await DelayProxy.start(
+        scope,
+        network.ownAddress(),
+        { host: peer.address, port: peer.port },
+        { delayMs: 20 },
+      )
+      const leecher = await Libtorrent.start(network.host('leecher'))
+      const folder = scope.folder()
+      await leecher.add({
+        magnet: `magnet:?xt=urn:btih:${torrent.infohash}`,
+        folder,
+        peers: [[proxy.address, proxy.port]],
+      })
+      await leecher.until(torrent.infohash, status => status.seeding, 30_000, 'complete')
+      await compare(folder)
+      assert.ok(peer.payloadSent >= torrent.length)
+      assert.ok(proxy.bytesDown > torrent.length)
+      assert.equal(await leecher.status(torrent.infohash).then(status => status.wasted), 0)
+    },
+  )
+
+  it('libtorrent finds a corrupting peer of the tests corrupt', { timeout: 60_000 }, async () => {
+    const peer = await ScriptedPeer.start(scope, network.ownAddress(), torrent, {
+      corrupt: piece => piece === 3,
+    })
+    const leecher = await Libtorrent.start(network.host('leecher 2'))
+    await leecher.add({
+      torrent: torrent.file,
+      folder: scope.folder(),
+      trackers: [],
+      peers: [[peer.address, peer.port]],
+    })
+    await leecher.until(torrent.infohash, status => status.wasted > 0, 30_000, 'warned by a failed hash')
+    assert.ok(peer.corruptSent > 0)
   })
 })

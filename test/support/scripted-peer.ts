@@ -157,7 +157,7 @@ class Conversation {
   readonly #socket: Socket
   readonly #content: TorrentContent
   readonly #info: Buffer
-  #pending = Buffer.alloc(0)
+  #pending: Buffer = Buffer.alloc(0)
   #greeted = false
   #fast = false
   #ended = false
