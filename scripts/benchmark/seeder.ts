@@ -30,17 +30,15 @@ export class Seeder {
     this.#answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   }
 
-  /** Starts it on the far side of the network. */
-  static async start(network: Network): Promise<Seeder> {
-    const command = [
-      ...network.prefix,
-      PYTHON,
-      '-W',
-      'ignore',
-      join(SCRIPTS, 'libtorrent_seeder.py'),
-      network.host,
-      '0',
-    ]
+  /** Starts libtorrent on the far side of the network. */
+  static start(network: Network): Promise<Seeder> {
+    const script = join(SCRIPTS, 'libtorrent_seeder.py')
+    return Seeder.startProgram(network, [PYTHON, '-W', 'ignore', script, network.host, '0'])
+  }
+
+  /** Starts any program that is driven the way libtorrent_seeder.py is. */
+  static async startProgram(network: Network, program: readonly string[]): Promise<Seeder> {
+    const command = [...network.prefix, ...program]
     const seeder = new Seeder(
       start(command[0] as string, command.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] }),
     )
@@ -50,12 +48,12 @@ export class Seeder {
   }
 
   /** Seeds a torrent, once; its bytes are read first so that every run finds them in the page cache. */
-  async seed(content: Content): Promise<void> {
+  async seed(content: Pick<Content, 'name' | 'folder' | 'path' | 'torrent' | 'infohash'>): Promise<void> {
     if (this.#seeded.has(content.infohash)) return
     this.#seeded.add(content.infohash)
     const answer = await this.#ask({ add: content.torrent, dir: content.folder })
     if (answer['added'] !== content.infohash || answer['seeding'] !== true) {
-      throw new Error(`libtorrent does not seed ${content.name}: ${JSON.stringify(answer)}`)
+      throw new Error(`the seeder does not seed ${content.name}: ${JSON.stringify(answer)}`)
     }
     if (content.name.startsWith('random')) await run('dd', [`if=${content.path}`, 'of=/dev/null', 'bs=1M'])
   }

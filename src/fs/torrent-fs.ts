@@ -6,7 +6,7 @@
  * no such node, a negative errno for the rest. Only `read` waits.
  */
 import { constants } from 'node:fs'
-import { messageOf } from '../torrent/errors.js'
+import { messageOf, TorrentError, type TorrentErrorCode } from '../torrent/errors.js'
 import { silentLogger, type Logger } from '../torrent/logger.js'
 import { EBADF, EINTR, EIO, EISDIR, EROFS, errnoOf } from './errno.js'
 import { NAME_MAX } from './names.js'
@@ -61,6 +61,13 @@ const HANDLE_MAX = 2 ** 31 - 1
 const FAILURE_STICKS_MS = 2000
 /** How many recent failures are remembered. */
 const FAILURES_MAX = 256
+
+/** Someone ended the torrent, which is no failure of it. */
+const ENDINGS: ReadonlySet<string> = new Set<TorrentErrorCode>([
+  'ERR_TORRENTFS_REMOVED',
+  'ERR_TORRENTFS_CLOSED',
+  'ERR_TORRENTFS_READER_CLOSED',
+])
 
 interface Failure {
   infohash: string
@@ -283,12 +290,13 @@ export class TorrentFs {
 
   #failed(open: OpenFile, position: number, length: number, error: unknown): void {
     const errno = errnoOf(error)
-    this.#logger.warn(
+    const ended = errno === EINTR || (error instanceof TorrentError && ENDINGS.has(error.code))
+    this.#logger[ended ? 'debug' : 'warn'](
       { file: open.name, infohash: open.infohash, position, length, err: error },
       `read of "${open.name}" at ${position} failed: ${messageOf(error)}`,
     )
     const node = this.#nodes.get(open)
-    if (!node || errno === EINTR) return
+    if (!node || ended) return
     if (this.#failures.length >= FAILURES_MAX) this.#failures.shift()
     const until = performance.now() + FAILURE_STICKS_MS
     const range = { begin: position, end: position + length }

@@ -3,6 +3,8 @@
  *
  * Owns its place in the torrent's demand. Must not cache bytes: the storage and the system's page cache do.
  */
+import { setMaxListeners } from 'node:events'
+
 import { TorrentError } from './errors.js'
 import type { TorrentEngine } from './torrent-engine.js'
 
@@ -39,6 +41,8 @@ export class Reader {
 
   constructor(source: ReaderSource, signal?: AbortSignal) {
     this.#source = source
+    // Every read that waits listens, and the kernel has a dozen under way for one handle.
+    setMaxListeners(0, this.#close.signal)
     this.#number = source.engine.openReader(source.offset, source.offset + source.length, source.readahead)
     if (signal?.aborted === true) this.close()
     else signal?.addEventListener('abort', () => this.close(), { once: true, signal: this.#close.signal })

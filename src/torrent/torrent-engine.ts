@@ -88,7 +88,7 @@ export class TorrentEngine {
       budget: options.budget,
     })
     storage.onDoubt = pieces => this.post({ type: 'doubt', pieces })
-    this.#arm()
+    if (!storage.suspect.empty) this.post({ type: 'tick' })
   }
 
   /** What is decided, for looking at; events go through {@link post}. */

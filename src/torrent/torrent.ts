@@ -251,7 +251,7 @@ export class Torrent extends EventEmitter<TorrentEvents> {
 
   /** Regular care, once a second, by the client. */
   maintain(): void {
-    if (this.#ended !== undefined || this.#swarm.idle) return
+    if (this.#ended !== undefined || (this.#swarm.idle && this.#engine?.core.active !== true)) return
     this.#metadata.ask()
     this.#engine?.post({ type: 'tick' })
     this.#dropUseless()

@@ -252,8 +252,11 @@ for path, want in (('none', errno.ENOENT), ('album/none', errno.ENOENT), ('singl
         stored: true,
         files: names.map(name => ({ path: [name], content })),
       })
-      assert.deepEqual(await list(at('names')), [...names].sort(byCodePoint))
-      for (const name of names)
+      // An engine may have made safer ones of them.
+      const shown = torrent.port.files.map(file => file.path[0]!)
+      assert.ok(shown.includes('ü'.repeat(127)) && shown.includes('🎬.mkv') && shown.includes('-rf'))
+      assert.deepEqual(await list(at('names')), [...shown].sort(byCodePoint))
+      for (const name of shown)
         assert.deepEqual(await output('cat', [at('names', name)]), Buffer.from(content))
       await fixture.remove(torrent.port.infohash)
     })
@@ -328,8 +331,7 @@ for at in (1536 * 1024, 1900000):
     else: raise AssertionError(at)`
       const reader = start('/usr/bin/python3', ['-c', program, at('coming.bin')])
       const blocked = await blockedCat(at('coming.bin'))
-      await until('the reader has it open', 5000, () => reader.child.stdout !== null)
-      await sleep(200)
+      await until('the reader has it open', 5000, () => reader.said('open'))
       await fixture.remove(torrent.port.infohash)
       const begin = performance.now()
       assert.equal((await blocked.outcome).code, 1)
@@ -364,7 +366,7 @@ data = b''
 while len(data) < 1048576: data += os.pread(fd, 65536, len(data))
 import hashlib; print(hashlib.sha1(data).hexdigest())`
       const reader = start('/usr/bin/python3', ['-c', program, at('moving.bin')])
-      await sleep(300)
+      await until('the reader has it open', 5000, () => reader.said('open'))
       for (let salt = 1; salt <= 4; salt++) {
         torrents.push(await show(single('moving.bin', testBytes(MiB, 33 + salt), { salt: String(salt) })))
       }

@@ -16,6 +16,8 @@ export interface Outcome {
 export interface Reader {
   readonly child: ChildProcess
   readonly outcome: Promise<Outcome>
+  /** Whether it has written `text` to its standard output by now. */
+  said(text: string): boolean
 }
 
 /** Starts a program. After `deadlineMs` it is killed and its outcome rejects. */
@@ -60,7 +62,7 @@ export function start(program: string, args: string[], deadlineMs = 10_000): Rea
     }
   })()
   outcome.catch(() => {})
-  return { child, outcome }
+  return { child, outcome, said: text => Buffer.concat(stdout).includes(text) }
 }
 
 /** Runs a program to its end, whatever its exit code. */

@@ -75,6 +75,13 @@ export class Opentracker {
     return { seeders: number('complete'), leechers: number('incomplete') }
   }
 
+  /** Waits until so many seeders of a torrent have announced themselves. */
+  async seeders(infohash: string, count: number, deadlineMs = 15_000): Promise<void> {
+    await eventually(`${count} seeders of ${infohash} at the tracker`, deadlineMs, async () => {
+      return (await this.swarm(infohash)).seeders >= count
+    })
+  }
+
   async stop(): Promise<void> {
     await this.#child?.stop()
   }

@@ -4,13 +4,13 @@ import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import fc from 'fast-check'
 import type { Storage } from '../../../src/torrent/storage/storage.js'
-import { bitsOf, makeFixture, mixedFixture, noise, singleFixture } from './fixture.js'
+import { atEnd, bitsOf, makeFixture, mixedFixture, noise, singleFixture } from './fixture.js'
 
 /** Registers the suite for one kind of storage; `make` gives a new and empty one. */
 export function describeStorage(kind: string, make: (t: TestContext) => Promise<Storage>): void {
   const opened = async (t: TestContext): Promise<Storage> => {
     const storage = await make(t)
-    t.after(() => storage.close())
+    atEnd(t, () => storage.close())
     return storage
   }
 

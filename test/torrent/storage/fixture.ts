@@ -73,10 +73,26 @@ export function singleFixture(name = 'single.bin', length = 160_000, seed = 1): 
   return makeFixture({ files: [{ path: [name], length }], seed })
 }
 
+const endings = new WeakMap<TestContext, (() => unknown)[]>()
+
+/** Runs `end` when the test ends, the last one given first (`t.after` runs the first one first). */
+export function atEnd(t: TestContext, end: () => unknown): void {
+  let list = endings.get(t)
+  if (list === undefined) {
+    const own: (() => unknown)[] = []
+    list = own
+    endings.set(t, list)
+    t.after(async () => {
+      for (let next = own.pop(); next !== undefined; next = own.pop()) await next()
+    })
+  }
+  list.push(end)
+}
+
 /** A folder that is gone when the test ends. */
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'torrentfs-test-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  atEnd(t, () => rm(folder, { recursive: true, force: true }))
   return folder
 }
 
