@@ -41,6 +41,7 @@ export const many: Group = {
   rows: ['many'],
   async measure(bench) {
     const results: Record<'ours' | 'go', Ready[]> = { ours: [], go: [] }
+    const failures = new Map<Kind, string>()
     for (const kind of ['ours', 'go'] as const) {
       for (let i = 0; i < bench.runs && Mounted.available(kind); i++) {
         try {
@@ -48,6 +49,7 @@ export const many: Group = {
           results[kind].push(ready)
           bench.say(`  ${kind}: all listed after ${ready.seconds.toFixed(2)} s, ${ready.rss.toFixed(0)} MiB`)
         } catch (error) {
+          failures.set(kind, 'the peer did not list them all within two minutes')
           bench.say(`  ${kind} FAILED: ${error instanceof Error ? error.message : String(error)}`)
           break
         }
@@ -68,7 +70,16 @@ export const many: Group = {
         oursRuns: figures('ours', 'seconds'),
         peerRuns: figures('go', 'seconds'),
         mark: { of: 'ours', sense: 'atMost', first: 20, product: 2 },
-        ...(mounted === undefined ? {} : { note: `the mount itself appeared after ${mounted.toFixed(2)} s` }),
+        ...(mounted === undefined && failures.size === 0
+          ? {}
+          : {
+              note: [
+                mounted === undefined ? [] : `the mount itself appeared after ${mounted.toFixed(2)} s`,
+                failures.get('go') ?? [],
+              ]
+                .flat()
+                .join('; '),
+            }),
       },
       {
         row: 'many',
