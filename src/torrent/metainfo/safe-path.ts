@@ -60,33 +60,33 @@ export function distinctPaths(paths: readonly (readonly string[])[]): (readonly 
   /** Every name a file has or asks for, and whether a file has got it. */
   const names = new Map<string, boolean>()
   const parents: number[] = []
+  const keys: string[] = []
   const result = paths.map(shortened)
+  let previous: readonly string[] = []
+  let folder = 0
   for (const path of result) {
-    let folder = 0
-    for (let depth = 0; depth < path.length - 1; depth++) {
-      const key = keyOf(folder, path[depth]!)
-      const known = folders.get(key)
-      folder = known ?? folders.size + 1
-      if (known === undefined) folders.set(key, folder)
-    }
+    // Files of one folder come in a row, and then there is nothing to look up.
+    if (!haveOneFolder(path, previous)) folder = folderOf(path, folders)
+    previous = path
+    const key = keyOf(folder, path[path.length - 1]!)
     parents.push(folder)
-    names.set(keyOf(folder, path[path.length - 1]!), false)
+    keys.push(key)
+    names.set(key, false)
   }
 
   /** Where numbering goes on for a name that was asked for often; without it, that would cost quadratic time. */
   const numbers = new Map<string, number>()
   for (let index = 0; index < result.length; index++) {
-    const path = result[index]!
-    const folder = parents[index]!
-    const name = path[path.length - 1]!
-    const key = keyOf(folder, name)
+    const key = keys[index]!
     if (!folders.has(key) && names.get(key) === false) {
       names.set(key, true)
       continue
     }
+    const path = result[index]!
+    const name = path[path.length - 1]!
     for (let number = numbers.get(key) ?? 2; ; number++) {
       const other = numbered(name, number)
-      const otherKey = keyOf(folder, other)
+      const otherKey = keyOf(parents[index]!, other)
       if (folders.has(otherKey) || names.has(otherKey)) continue
       names.set(otherKey, true)
       numbers.set(key, number + 1)
@@ -95,6 +95,24 @@ export function distinctPaths(paths: readonly (readonly string[])[]): (readonly 
     }
   }
   return result
+}
+
+/** The number of the folder a path ends in; folders that are new get the next numbers. 0 is the root. */
+function folderOf(path: readonly string[], folders: Map<string, number>): number {
+  let folder = 0
+  for (let depth = 0; depth < path.length - 1; depth++) {
+    const key = keyOf(folder, path[depth]!)
+    const known = folders.get(key)
+    folder = known ?? folders.size + 1
+    if (known === undefined) folders.set(key, folder)
+  }
+  return folder
+}
+
+function haveOneFolder(path: readonly string[], other: readonly string[]): boolean {
+  if (path.length !== other.length) return false
+  for (let depth = path.length - 2; depth >= 0; depth--) if (path[depth] !== other[depth]) return false
+  return true
 }
 
 function keyOf(folder: number, name: string): string {
