@@ -148,6 +148,16 @@ export class Libtorrent {
     return (await this.status(infohash)).payloadUpload
   }
 
+  /** Payload bytes sent of a torrent up to this moment (`uploaded` is brought up to date once a second only). */
+  async sentPayload(torrent: TestTorrent): Promise<number> {
+    let sum = 0
+    for (const [key, times] of await this.uploadedBlocks(torrent.infohash)) {
+      const [piece, block] = key.split('/').map(Number) as [number, number]
+      sum += times * Math.min(16384, torrent.length - piece * torrent.pieceLength - block * 16384)
+    }
+    return sum
+  }
+
   /** How often each block was sent: `piece/block` to times. */
   async uploadedBlocks(infohash: string, reset = false): Promise<Map<string, number>> {
     const { blocks } = (await this.ask('uploaded', { infohash, reset })) as unknown as {
