@@ -1,8 +1,8 @@
 /**
  * A reader of bencoded bytes in place (BEP 3): values are offsets and views, made only when asked for.
  *
- * For what `bencode.ts` cannot give: the raw bytes of a value (an infohash is the hash of those), integers beyond 2^53,
- * keys that are not text, and a dictionary of megabytes without a copy of it. The bytes must have passed the scanner.
+ * So the raw bytes of a value are at hand (an infohash is the hash of those), integers beyond 2^53 are exact, keys need
+ * not be text, and a dictionary of megabytes is read without a copy of it. Nothing is read that the scanner did not pass.
  */
 import {
   BYTE_COLON,
