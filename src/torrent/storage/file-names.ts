@@ -6,7 +6,7 @@
 import { join } from 'node:path'
 import { TorrentError } from '../errors.js'
 import { isForeign } from './existing-files.js'
-import { candidateNames, chooseName } from './file-name.js'
+import { chooseName } from './file-name.js'
 import { listFolder } from './state-folder.js'
 import type { StateFolder } from './state-folder.js'
 import type { StorageTorrent } from './storage.js'
@@ -74,23 +74,19 @@ export class FileNames {
     const name = common ? first : infohash
     const skip = common ? 1 : 0
 
-    const owners = new Map<string, string | undefined>()
-    for (const candidate of candidateNames(name, infohash)) {
-      owners.set(candidate, await this.#folder.owner(candidate))
-    }
     const listing = await this.#list()
     const seen = new Set<string>()
     const foreign = new Set<string>()
     for (;;) {
       const chosen = chooseName(name, infohash, candidate =>
-        foreign.has(candidate) ? 'foreign' : (this.#taken.get(candidate) ?? owners.get(candidate)),
+        foreign.has(candidate) ? 'foreign' : (this.#taken.get(candidate) ?? this.#folder.owner(candidate)),
       )
       if (chosen === undefined) {
         throw new TorrentError('ERR_TORRENTFS_STORAGE', `no name is free for ${name} in ${this.#root}`)
       }
       const exists = listing.has(chosen)
       const layout = new Layout({ root: this.#root, torrent, skip, name: chosen, exists })
-      if (exists && owners.get(chosen) !== infohash && !seen.has(chosen)) {
+      if (exists && this.#folder.owner(chosen) !== infohash && !seen.has(chosen)) {
         seen.add(chosen)
         const wanted = torrent.files.flatMap((file, index) =>
           file.pad ? [] : [{ path: layout.absolute(index), length: file.length }],

@@ -3,13 +3,22 @@
  *
  *     <infohash>.resume                  the checkpoint
  *     <infohash>.<generation>.journal    what happened since
- *     names/<name>                       the infohash that owns <name> in the download folder
+ *     names                              a line for each name in the download folder: its owner's infohash, the name as JSON
  *
  * Owns these files. Lists the folder once, so that a torrent without state costs no system call. Other files there (kept by
  * others) are left alone.
  */
-import { constants } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
+import { close, constants, fstat, open, read } from 'node:fs'
+import {
+  appendFile,
+  mkdir,
+  open as openHandle,
+  readdir,
+  rename,
+  rm,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, storageFailure } from './failure.js'
 import { STATE_FOLDER } from './file-name.js'
@@ -37,7 +46,7 @@ export class StateFolder {
   readonly path: string
   readonly #names: string
   readonly #known = new Map<string, Known>()
-  readonly #owned = new Set<string>()
+  readonly #owners = new Map<string, string>()
   #listing: Promise<void> | undefined
 
   /** @param root absolute path of the download folder */
@@ -63,16 +72,8 @@ export class StateFolder {
   }
 
   /** The infohash that owns `name` according to the disk; undefined when nobody does. Call `list` before. */
-  async owner(name: string): Promise<string | undefined> {
-    if (!this.#owned.has(name)) return undefined
-    try {
-      const infohash = (await readFile(join(this.#names, name), 'latin1')).slice(0, 40)
-      // A claim that a crash left empty must not keep the name from its owner.
-      return /^[0-9a-f]{40}$/.test(infohash) ? infohash : undefined
-    } catch (thrown) {
-      if (errnoOf(thrown) === 'ENOENT') return undefined
-      throw storageFailure(thrown, 'read', join(this.#names, name))
-    }
+  owner(name: string): string | undefined {
+    return this.#owners.get(name)
   }
 
   /** Whether there is state of a torrent. Call `list` before. */
@@ -84,10 +85,10 @@ export class StateFolder {
   async read(infohash: string): Promise<ResumeFiles> {
     const known = this.#known.get(infohash)
     if (known === undefined) return { checkpoint: undefined, journals: [] }
-    const checkpoint = known.checkpoint ? await this.#readFile(this.#resumePath(infohash)) : undefined
+    const checkpoint = known.checkpoint ? await readRegular(this.#resumePath(infohash)) : undefined
     const journals: { generation: number; bytes: Uint8Array }[] = []
     for (const generation of [...known.generations].sort((a, b) => a - b)) {
-      const bytes = await this.#readFile(this.journalPath(infohash, generation))
+      const bytes = await readRegular(this.journalPath(infohash, generation))
       if (bytes !== undefined) journals.push({ generation, bytes })
     }
     return { checkpoint, journals }
@@ -99,17 +100,15 @@ export class StateFolder {
    * @throws ERR_TORRENTFS_DISK_FULL, ERR_TORRENTFS_STORAGE naming the path
    */
   async claim(infohash: string, name: string): Promise<void> {
-    const path = join(this.#names, name)
+    if (this.#owners.get(name) === infohash) return
     try {
-      await mkdir(this.#names, { recursive: true })
-      if ((await this.owner(name)) === infohash) return
-      await writeFile(path, `${infohash}\n`)
-      this.#owned.add(name)
+      await mkdir(this.path, { recursive: true })
+      // The line break in front ends a line that a crash or a full disk may have cut.
+      await appendFile(this.#names, `\n${infohash} ${JSON.stringify(name)}\n`)
     } catch (thrown) {
-      // Half a claim names nobody, and would keep the name from its owner for ever.
-      await rm(path, { force: true }).catch(() => {})
-      throw storageFailure(thrown, 'write', path)
+      throw storageFailure(thrown, 'write', this.#names)
     }
+    this.#owners.set(name, infohash)
   }
 
   /** Begins a journal with `header`. @throws ERR_TORRENTFS_DISK_FULL, ERR_TORRENTFS_STORAGE naming the path */
@@ -130,7 +129,7 @@ export class StateFolder {
   async append(infohash: string, generation: number, records: Uint8Array): Promise<void> {
     const path = this.journalPath(infohash, generation)
     try {
-      const handle = await open(path, constants.O_WRONLY | constants.O_APPEND)
+      const handle = await openHandle(path, constants.O_WRONLY | constants.O_APPEND)
       try {
         await handle.appendFile(records)
       } finally {
@@ -151,7 +150,7 @@ export class StateFolder {
     const temporary = `${path}.tmp`
     try {
       await mkdir(this.path, { recursive: true })
-      const handle = await open(temporary, 'w')
+      const handle = await openHandle(temporary, 'w')
       try {
         await handle.writeFile(bytes)
         await handle.sync()
@@ -188,7 +187,12 @@ export class StateFolder {
       const journal = JOURNAL.exec(name)
       if (journal !== null) this.#entry(journal[1]!).generations.add(Number(journal[2]))
     }
-    for (const name of await listFolder(this.#names)) this.#owned.add(name)
+    const names = await readRegular(this.#names)
+    for (const line of names === undefined ? [] : Buffer.from(names).toString().split('\n')) {
+      const owner = ownerIn(line)
+      // The first claim holds: it was made when the name was free.
+      if (owner !== undefined && !this.#owners.has(owner.name)) this.#owners.set(owner.name, owner.infohash)
+    }
   }
 
   #entry(infohash: string): Known {
@@ -204,24 +208,8 @@ export class StateFolder {
     return join(this.path, `${infohash}.resume`)
   }
 
-  async #readFile(path: string): Promise<Uint8Array | undefined> {
-    try {
-      const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-      try {
-        const stats = await handle.stat()
-        if (!stats.isFile() || stats.size > LARGEST) return new Uint8Array(0)
-        return await handle.readFile()
-      } finally {
-        await handle.close()
-      }
-    } catch (thrown) {
-      if (errnoOf(thrown) === 'ENOENT') return undefined
-      throw storageFailure(thrown, 'read', path)
-    }
-  }
-
   async #sync(): Promise<void> {
-    const handle = await open(this.path, constants.O_RDONLY)
+    const handle = await openHandle(this.path, constants.O_RDONLY)
     try {
       await handle.sync()
     } finally {
@@ -238,4 +226,48 @@ export async function listFolder(path: string): Promise<string[]> {
     if (errnoOf(thrown) === 'ENOENT') return []
     throw storageFailure(thrown, 'read', path)
   }
+}
+
+/** What a line of the names file says; undefined when it is no whole line of ours. */
+function ownerIn(line: string): { infohash: string; name: string } | undefined {
+  if (!/^[0-9a-f]{40} "/.test(line)) return undefined
+  try {
+    const name: unknown = JSON.parse(line.slice(41))
+    return typeof name === 'string' ? { infohash: line.slice(0, 40), name } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The bytes of a file; undefined when there is none, none at all when it is no regular file. With callbacks, for it is done for
+ * thousands of torrents at a start and promises take twice the time.
+ *
+ * @throws ERR_TORRENTFS_STORAGE when it cannot be read
+ */
+function readRegular(path: string): Promise<Uint8Array | undefined> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void => reject(storageFailure(error, 'read', path))
+    open(path, constants.O_RDONLY | constants.O_NONBLOCK, (error, fd) => {
+      if (error !== null) {
+        if (errnoOf(error) === 'ENOENT') resolve(undefined)
+        else fail(error)
+        return
+      }
+      const end = (settle: () => void): void => close(fd, settle)
+      fstat(fd, (failure, stats) => {
+        if (failure !== null) return end(() => fail(failure))
+        if (!stats.isFile() || stats.size > LARGEST) return end(() => resolve(new Uint8Array(0)))
+        const bytes = Buffer.allocUnsafe(stats.size)
+        const more = (done: number): void =>
+          read(fd, bytes, done, bytes.length - done, done, (problem, count) => {
+            if (problem !== null) end(() => fail(problem))
+            else if (count === 0 || done + count === bytes.length) {
+              end(() => resolve(bytes.subarray(0, done + count)))
+            } else more(done + count)
+          })
+        more(0)
+      })
+    })
+  })
 }

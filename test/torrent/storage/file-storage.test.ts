@@ -412,6 +412,29 @@ describe('the file storage', () => {
     assert.notEqual((await storage.open(two.torrent)).layout.name, 'same')
   })
 
+  it('keeps the places of torrents whose names are on disk when a line of the names was cut', async t => {
+    const root = await temporaryFolder(t)
+    const [one, two, three] = [1, 2, 3].map(seed => mixedFixture('a "name"\n', seed)) as [
+      Fixture,
+      Fixture,
+      Fixture,
+    ]
+    const first = storageAt(t, root)
+    for (const fixture of [one, two]) await store(await first.open(fixture.torrent), fixture, [0])
+    await first.close()
+    const names = join(root, '.torrentfs', 'names')
+    truncateSync(names, statSync(names).size - 4)
+    const second = storageAt(t, root)
+    assert.equal(
+      (await second.open(three.torrent)).layout.name,
+      `a "name"\n [${three.torrent.infohash.slice(0, 8)}]`,
+    )
+    await store(await second.open(one.torrent), one, [1])
+    await second.close()
+    const third = storageAt(t, root)
+    assert.equal((await third.open(one.torrent)).layout.name, 'a "name"\n')
+  })
+
   it('never blocks on a named pipe where a file belongs', { timeout: 10_000 }, async t => {
     const { root, fixture, large } = await abandoned(t)
     unlinkSync(large)
