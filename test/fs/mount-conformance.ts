@@ -604,7 +604,7 @@ print(sorted(times)[44])`
     test('a mount whose daemon was killed is replaced', async () => {
       const folder = join(base, `mount-${++serial}`)
       for (let round = 0; round < 3; round++) {
-        const daemon = start(process.execPath, [DAEMON, folder], 30_000)
+        const daemon = start(process.execPath, [DAEMON, folder, base], 30_000)
         await new Promise<void>((resolve, reject) => {
           daemon.child.stdout!.once('data', () => resolve())
           daemon.outcome.then(o => reject(new Error(o.stderr)), reject)

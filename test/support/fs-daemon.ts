@@ -1,13 +1,13 @@
 /**
  * A process that mounts torrents from a disk and stays, to be killed by a test.
  *
- * Arguments: mountDir. Prints `ready` when the mount answers.
+ * Arguments: mountDir, and a folder for its files. Prints `ready` when the mount answers.
  */
 import { mountTorrents } from '../../src/fs/index.js'
 import { DiskTorrents, testBytes } from './fs-fixture.js'
 
 const mountDir = process.argv[2]!
-const fixture = await DiskTorrents.create()
+const fixture = await DiskTorrents.create(process.argv[3])
 const mount = await mountTorrents({ mountDir })
 for (const stored of [true, false]) {
   const name = stored ? 'stored.bin' : 'blocked.bin'

@@ -189,8 +189,9 @@ export class DiskTorrents implements MountFixture {
     this.#root = root
   }
 
-  static async create(): Promise<DiskTorrents> {
-    return new DiskTorrents(await mkdtemp(join(tmpdir(), 'torrentfs-fixture-')))
+  /** @param parent where to keep the files */
+  static async create(parent = tmpdir()): Promise<DiskTorrents> {
+    return new DiskTorrents(await mkdtemp(join(parent, 'torrentfs-fixture-')))
   }
 
   async add(spec: FixtureSpec): Promise<FixtureTorrent> {
