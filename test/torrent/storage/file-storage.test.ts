@@ -168,8 +168,11 @@ describe('the file storage', () => {
   it('writes to a file created anew, and reads it, when someone deleted the one it had open', async t => {
     const { root, fixture, large } = await abandoned(t)
     const storage = await reopen(t, root, fixture)
+    // Both the writing and the reading side have it open now, and what they hold is wrong.
+    storage.markMissing(1)
+    await store(storage, fixture, [1])
     await storage.readAt(new Uint8Array(10), 0)
-    await store(storage, fixture, [])
+    writeFileSync(large, new Uint8Array(100_000), { flag: 'r+' })
     unlinkSync(large)
     storage.markMissing(0)
     await store(storage, fixture, [0])
