@@ -250,10 +250,11 @@ export class PeerConnection {
     const length = this.#encoder.length
     if (this.#closed || length === 0) return
     if (this.#transport.backlog === 0) this.#encoder.recycle()
+    // Before sending: who has stopped writing for the backlog he saw waits for `drain`, even if the kernel takes it all.
+    if (this.sendBacklog > SEND_LOW_WATER) this.#aboveLowWater = true
     this.#transport.send(this.#encoder.take())
     this.#bytesSent += length
     this.#lastSent = performance.now()
-    if (this.#transport.backlog > SEND_LOW_WATER) this.#aboveLowWater = true
   }
 
   /** Discards the rest of the payload that is coming in, if any: its memory is about to be used for something else. */
