@@ -182,6 +182,19 @@ describe('the file storage', () => {
     assert.deepEqual(readFileSync(large).subarray(0, 16_384), Buffer.from(fixture.piece(0)))
   })
 
+  it('writes to the file that is there when someone put another in the place of the one it had open', async t => {
+    const { root, fixture, large } = await abandoned(t)
+    const storage = await reopen(t, root, fixture)
+    storage.markMissing(1)
+    await store(storage, fixture, [1])
+    writeFileSync(`${large}.new`, noise(100_000, 99))
+    renameSync(`${large}.new`, large)
+    storage.markMissing(0)
+    await store(storage, fixture, [0])
+    assert.deepEqual(readFileSync(large).subarray(0, 16_384), Buffer.from(fixture.piece(0)))
+    assert.deepEqual(bitsOf(storage.suspect), [1, 2, 3, 4, 5, 6])
+  })
+
   it('keeps that a piece is missing across a restart though its file did not change', async t => {
     const { root, fixture } = await abandoned(t)
     const storage = await reopen(t, root, fixture)
