@@ -31,7 +31,7 @@ export interface OpenedFile {
   readonly fd: number
   /** Absolute path. */
   readonly path: string
-  /** The file's stamp as it was found; {@link ABSENT} when it was just created. */
+  /** The file's stamp as it was found; {@link ABSENT} when it was just created, or is not the one that was open before. */
   readonly before: Stamp
 }
 
@@ -100,7 +100,9 @@ export class DirectFiles {
       }
       this.#writable.keep(path, { fd, ino: stats.ino, dev: stats.dev })
       if (Number(stats.size) < length) ftruncateSync(fd, length)
-      return { fd, path, before: created ? ABSENT : stampOf(stats) }
+      // A file put in the place of the one we had open may have its stamp too: clocks of files tick in ms.
+      const stranger = created || kept !== undefined
+      return { fd, path, before: stranger ? ABSENT : stampOf(stats) }
     } catch (thrown) {
       if (errnoOf(thrown) === 'ELOOP') throw symbolicLink(path)
       throw storageFailure(thrown, 'write', path)
