@@ -42,7 +42,7 @@ export function judge(measured: Measured): Row {
   const ratio = ratioOf(measured)
   const { mark } = measured
   let reached: Reached = '-'
-  if (measured.ours === undefined || measured.peer === undefined) reached = 'absent'
+  if (measured.ours === undefined || (measured.peer === undefined && mark?.of !== 'ours')) reached = 'absent'
   else if (mark !== undefined) {
     const value = mark.of === 'ours' ? measured.ours : ratio
     const meets = (limit: number): boolean =>
