@@ -100,6 +100,11 @@ export class Libtorrent {
   async make(folder: string, layout: Layout, options: MakeOptions = {}): Promise<TestTorrent> {
     mkdirSync(folder, { recursive: true })
     writeLayout(folder, layout, options.seed ?? layout.name)
+    return await this.makeOf(folder, layout, options)
+  }
+
+  /** Makes a torrent of content that lies below `folder` already; its lengths must be those of the layout. */
+  async makeOf(folder: string, layout: Layout, options: MakeOptions = {}): Promise<TestTorrent> {
     const out = options.out ?? join(folder, `${layout.name}.torrent`)
     const deadline = 20_000 + layoutLength(layout) / 20_000
     const answer = await this.ask(
