@@ -67,7 +67,8 @@ async function locate(path: string): Promise<string> {
 }
 
 async function recover(mountDir: string, logger: Logger): Promise<void> {
-  const probe = await run('stat', ['--', mountDir], PROBE_TIMEOUT_MS)
+  // -f: the kernel answers a plain `stat` from its cache for a second after the daemon's death, but never a `statfs`.
+  const probe = await run('stat', ['-f', '--', mountDir], PROBE_TIMEOUT_MS)
   const stale =
     probe.timedOut || probe.stderr.includes('not connected') || probe.stderr.includes('connection abort')
   if (!stale) {
