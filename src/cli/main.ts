@@ -27,7 +27,7 @@ export async function main(args: readonly string[]): Promise<void> {
     config = parseDaemonFlags(args)
     await checkFolders(config)
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error
+    if (!(error instanceof UsageError)) return end(1, process.stderr, `torrentfs: ${messageOf(error)}\n`)
     return end(2, process.stderr, `torrentfs: ${error.message}\nRun "torrentfs -help" for the flags.\n`)
   }
   runDaemon(config, openLog({ level: config.logLevel, format: config.logFormat }))
@@ -53,7 +53,9 @@ function runDaemon(config: DaemonConfig, log: DaemonLog): void {
     stopping.then(
       () => exit(status),
       (error: unknown) => {
-        log.fatal(messageOf(error), error)
+        // The first thing that went wrong is the one line that counts.
+        if (status === 0) log.fatal(messageOf(error), error)
+        else log.debug({ err: error }, 'could not end cleanly')
         exit(1)
       },
     )
