@@ -3,7 +3,7 @@
  * the kernel and every FUSE binding speak.
  */
 import { constants } from 'node:os'
-import { TorrentError, type TorrentErrorCode } from '../torrent/errors.js'
+import { TorrentError, type TorrentErrorCode } from '../torrent/index.js'
 
 const { errno } = constants
 

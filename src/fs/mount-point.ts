@@ -6,8 +6,7 @@
 import { execFile } from 'node:child_process'
 import { lstat, mkdir, readdir, realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { messageOf, TorrentError } from '../torrent/errors.js'
-import type { Logger } from '../torrent/logger.js'
+import { type Logger, messageOf, TorrentError } from '../torrent/index.js'
 import { mountAt } from './mount-table.js'
 
 /** The type our mounts have in the kernel's list. */

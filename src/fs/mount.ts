@@ -1,7 +1,7 @@
 /**
  * A mount of torrents: the filesystem, the backend that carries it, and their common life.
  */
-import { silentLogger, type Logger } from '../torrent/logger.js'
+import { type Logger, silentLogger } from '../torrent/index.js'
 import type { BackendMount, MountBackend } from './backends/backend.js'
 import { fuseNativeBackend } from './backends/fuse-native.js'
 import { prepareMountPoint } from './mount-point.js'

@@ -3,7 +3,7 @@
  *
  * Owns the reader. Must not know names or any FUSE binding. Answers are bytes or a negative errno, never exceptions.
  */
-import { TorrentError } from '../torrent/errors.js'
+import { TorrentError } from '../torrent/index.js'
 import { EINTR, EIO, errnoOf } from './errno.js'
 import type { FilePort, ReaderPort } from './ports.js'
 

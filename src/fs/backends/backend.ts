@@ -1,7 +1,7 @@
 /**
  * What a FUSE binding must offer to carry a {@link TorrentFs}. Nothing above this line knows which one does.
  */
-import type { Logger } from '../../torrent/logger.js'
+import type { Logger } from '../../torrent/index.js'
 import type { TorrentFs } from '../torrent-fs.js'
 
 export interface BackendMountOptions {

@@ -11,7 +11,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import type { Done, FuseStat } from 'fuse-native'
-import { messageOf, TorrentError } from '../../torrent/errors.js'
+import { messageOf, TorrentError } from '../../torrent/index.js'
 import { EIO, ENOENT, ENOTDIR, EROFS } from '../errno.js'
 import { unmount as unmountFolder } from '../mount-point.js'
 import { isMounted, mountAt } from '../mount-table.js'

@@ -2,8 +2,7 @@
  * What the kernel lets root, or the owner of a mount, adjust beside the mount's options. Best effort: nothing here fails.
  */
 import { writeFile } from 'node:fs/promises'
-import { messageOf } from '../../torrent/errors.js'
-import type { Logger } from '../../torrent/logger.js'
+import { type Logger, messageOf } from '../../torrent/index.js'
 
 /**
  * Raises how far the kernel reads ahead on a mount; its 128 KiB leave one or two requests under way, each of which costs

@@ -7,8 +7,7 @@
  * among all readers of the file. Only a process that is being killed and still waits gets what it waits for ended.
  */
 import { Worker } from 'node:worker_threads'
-import { messageOf } from '../../torrent/errors.js'
-import type { Logger } from '../../torrent/logger.js'
+import { type Logger, messageOf } from '../../torrent/index.js'
 import type { TorrentFs } from '../torrent-fs.js'
 import type { ScanRequest, ScanResult } from './open-file-scan.js'
 
