@@ -248,8 +248,7 @@ export class Announcer {
   }
 
   #warn(tracker: TrackerRecord, url: URL, text: string): void {
-    if (tracker.lastWarned === text) return
-    tracker.lastWarned = text
+    if (!tracker.isNews(text)) return
     const warning = new TorrentError('ERR_TORRENTFS_TRACKER', `${trackerLabel(url)} says: ${text}`)
     this.#call(() => this.#o.onWarning?.(warning, tracker.url))
   }

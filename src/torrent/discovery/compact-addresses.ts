@@ -6,6 +6,7 @@
  */
 import { isIPv4, isIPv6, SocketAddress } from 'node:net'
 import type { KnownAddress } from './announce.js'
+import { hostOfBytes } from '../metainfo/addresses.js'
 
 /** Bytes of a compact IPv4 address with its port. */
 export const COMPACT4_LENGTH = 6
@@ -27,7 +28,7 @@ export function decodeCompact6(bytes: Uint8Array, limit: number): KnownAddress[]
 /** The address of 4 or 16 bytes (BEP 24); undefined for another length. */
 export function decodeIp(bytes: Uint8Array): string | undefined {
   if (bytes.length === 4) return bytes.join('.')
-  return bytes.length === 16 ? formatIpv6(bytes) : undefined
+  return bytes.length === 16 ? hostOfBytes(bytes) : undefined
 }
 
 /** An address given as text and number; undefined unless it is an IP literal that can be dialled, with a real port. */
@@ -68,26 +69,4 @@ function isDialable(host: string): boolean {
     return first > 0 && first < 224
   }
   return host !== '::' && !/^(?:ff..|fe[89ab].):/.test(host)
-}
-
-/** RFC 5952: lower case, the longest run of zeros as `::`. */
-function formatIpv6(bytes: Uint8Array): string {
-  const groups = Array.from({ length: 8 }, (_, index) => (bytes[index * 2]! << 8) | bytes[index * 2 + 1]!)
-  if (groups[5] === 0xffff && groups.slice(0, 5).every(group => group === 0))
-    return bytes.subarray(12).join('.')
-  let begin = 0
-  let length = 0
-  for (let index = 0, run = 0; index < 8; index++) {
-    run = groups[index] === 0 ? run + 1 : 0
-    if (run > length) {
-      length = run
-      begin = index - run + 1
-    }
-  }
-  const text = (from: number, to: number): string =>
-    groups
-      .slice(from, to)
-      .map(group => group.toString(16))
-      .join(':')
-  return length < 2 ? text(0, 8) : `${text(0, begin)}::${text(begin + length, 8)}`
 }

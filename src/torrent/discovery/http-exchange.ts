@@ -53,17 +53,18 @@ export class HttpExchange {
   readonly #o: HttpExchangeOptions
   readonly #http: HttpAgent
   readonly #https: HttpsAgent
+  /** Without kept connections. */
+  readonly #freshHttp = new HttpAgent()
+  readonly #freshHttps: HttpsAgent
 
   constructor(o: HttpExchangeOptions) {
     this.#o = o
     // Trackers of thousands of torrents are few: a kept connection saves each a handshake.
     const pool = { keepAlive: true, keepAliveMsecs: 10_000, maxSockets: SOCKETS_PER_HOST, maxFreeSockets: 2 }
     this.#http = new HttpAgent(pool)
-    this.#https = new HttpsAgent({
-      ...pool,
-      maxCachedSessions: 100,
-      ...(o.ca === undefined ? {} : { ca: o.ca }),
-    })
+    const trust = o.ca === undefined ? {} : { ca: o.ca }
+    this.#https = new HttpsAgent({ ...pool, ...trust })
+    this.#freshHttps = new HttpsAgent(trust)
   }
 
   /**
@@ -81,8 +82,7 @@ export class HttpExchange {
 
   /** Ends the kept connections. */
   close(): void {
-    this.#http.destroy()
-    this.#https.destroy()
+    for (const agent of [this.#http, this.#https, this.#freshHttp, this.#freshHttps]) agent.destroy()
   }
 
   async #follow(start: URL, family: 4 | 6, signal: AbortSignal): Promise<HttpAnswer> {
@@ -119,12 +119,16 @@ export class HttpExchange {
     }
     // Literals are not looked up.
     check(url, hostOf(url), local)
-    for (let attempt = 0; ; attempt++) {
-      const outcome = await send(url, options)
-      if (!('error' in outcome)) return outcome.message
-      if (outcome.reused && attempt === 0 && !signal.aborted) continue
-      throw failed(url, messageOf(outcome.error), outcome.error)
-    }
+    const kept = await send(url, options)
+    if (!('error' in kept)) return kept.message
+    if (!kept.reused || signal.aborted) throw failed(url, messageOf(kept.error), kept.error)
+    // Some trackers close every connection and do not say so; another kept one may well be as dead as this.
+    const fresh = await send(url, {
+      ...options,
+      agent: url.protocol === 'https:' ? this.#freshHttps : this.#freshHttp,
+    })
+    if (!('error' in fresh)) return fresh.message
+    throw failed(url, messageOf(fresh.error), fresh.error)
   }
 
   async #body(url: URL, message: IncomingMessage): Promise<Uint8Array> {

@@ -30,10 +30,14 @@ export interface TrackerStatus {
   readonly warning: string | undefined
 }
 
+/** Texts of one tracker that the owner is told of. */
+const MAX_TOLD = 10
+
 /** A tracker of a torrent. Times are ms of the announcer's clock. */
 export class TrackerRecord {
   readonly url: string
-  /** Announces under way. */
+  readonly #told = new Set<string>()
+  /** An announce is under way. */
   busy = false
   stopped = false
   /** `started` was answered. */
@@ -42,8 +46,6 @@ export class TrackerRecord {
   owesCompleted = false
   failures = 0
   error: string | undefined
-  /** What the last failure was warned of as. */
-  lastWarned: string | undefined
   answer: Omit<AnnounceAnswer, 'addresses'> | undefined
   addresses: number | undefined
   trackerId: Uint8Array | undefined
@@ -83,6 +85,14 @@ export class TrackerRecord {
     this.notBefore = notBefore
   }
 
+  /** Whether the owner is to hear this text: each once, and no more than some, for a tracker may vary them for ever. */
+  isNews(text: string): boolean {
+    if (this.#told.has(text) || this.#told.size === MAX_TOLD) return false
+    this.#told.add(text)
+    return true
+  }
+
+  /** As shown to users, `nextAnnounceAt` by the announcer's plan. */
   status(tier: number, nextAnnounceAt: number | undefined): TrackerStatus {
     return {
       url: this.url,
