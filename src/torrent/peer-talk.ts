@@ -37,6 +37,8 @@ export interface PeerTalkOptions {
   readonly metadataLength: () => number | undefined
   /** The port peers may connect to; 0 for none. */
   readonly port: () => number
+  /** A peer says from which address it sees us: 4 or 16 bytes. */
+  readonly seenFrom: (address: Uint8Array) => void
   /** A peer says how many requests it takes. */
   readonly requestQueue: (peer: PeerNumber, requests: number) => void
 }
@@ -90,6 +92,7 @@ export class PeerTalk {
       notes.requestQueue = handshake.requestQueue
       this.#o.requestQueue(link.number, handshake.requestQueue)
     }
+    if (handshake.yourAddress !== undefined) this.#o.seenFrom(handshake.yourAddress)
     if (notes.metadataId > 0 && handshake.metadataSize !== undefined) {
       this.#o.metadata.offered(link.number, handshake.metadataSize)
     }

@@ -69,12 +69,11 @@ export class Reader {
         engine.post({ type: 'readStored', reader: this.#number, begin, end: begin + count })
       } else await this.#wait(begin, begin + count, options)
       const got = await engine.readStored(count === target.length ? target : target.subarray(0, count), begin)
-      // Fewer: the file was cut short behind our back. The storage has said so, and it is fetched again. The bytes of a
-      // file that was changed meanwhile are not served either.
-      if (got === count && engine.isStored(begin, begin + count)) {
-        this.#check(options.signal)
-        return count
-      }
+      this.#check(options.signal)
+      // Bytes of a file that turned out to be changed meanwhile are not served.
+      if (got === count && engine.isStored(begin, begin + count)) return count
+      // The file was cut short behind our back.
+      if (got < count) engine.doubt(begin, begin + count)
     }
     throw new TorrentError(
       'ERR_TORRENTFS_STORAGE',

@@ -8,12 +8,13 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { MAX_METADATA_LENGTH } from './core/metadata-exchange.js'
+import { STATE_FOLDER } from './metainfo/info.js'
 
 export class SavedMetadata {
   readonly #folder: string
 
   constructor(downloadDir: string) {
-    this.#folder = join(downloadDir, '.torrentfs')
+    this.#folder = join(downloadDir, STATE_FOLDER)
   }
 
   /** The dictionary with this infohash, if it was kept. Never rejects. */

@@ -21,6 +21,8 @@ const IDLE_PEERS = 8
 export interface Link {
   readonly number: PeerNumber
   readonly connection: PeerConnection
+  /** The address as the book knows it (it may be a name); undefined for who connected to us. */
+  readonly called: PeerAddress | undefined
 }
 
 /** What the torrent hears. Same rules as {@link PeerEvents}. */
@@ -101,11 +103,16 @@ export class Swarm {
     this.add([address], 'pinned')
   }
 
+  /** A peer says from where it sees us: it ranks addresses (BEP 40), and keeps us from calling ourselves. */
+  setOwn(own: HostPort): void {
+    this.#book.setOwn(own)
+  }
+
   /** Takes an incoming connection, or closes it. */
   accept(connection: PeerConnection): void {
     const banned = this.#book.isBanned(connection.address.host)
     if (banned || this.#close.signal.aborted || this.#links.size >= this.#maxPeers) return connection.close()
-    this.#open(connection)
+    this.#open(connection, undefined)
   }
 
   /** Calls addresses while there is room. Call once a second, and when more peers are wanted. */
@@ -140,15 +147,18 @@ export class Swarm {
     this.#dialing++
     this.#limits.dialing()
     let connection: PeerConnection | undefined
+    let hopeless = false
     try {
       connection = await dial(address, this.#identity, { signal: this.#close.signal })
     } catch (error) {
+      // Ourselves, another torrent, or no peer at all.
+      hopeless = error instanceof TorrentError && error.code === 'ERR_TORRENTFS_PROTOCOL'
       this.#logger.debug({ peer: formatAddress(address) }, messageOf(error))
     }
     this.#dialing--
     this.#limits.dialed()
-    if (connection === undefined) this.#book.failed(address, performance.now())
-    else if (this.#close.signal.aborted || !this.#open(connection)) {
+    if (connection === undefined) this.#book.failed(address, performance.now(), hopeless)
+    else if (this.#close.signal.aborted || !this.#open(connection, address)) {
       connection.close()
       this.#book.closed(address, performance.now(), false)
     }
@@ -156,17 +166,17 @@ export class Swarm {
   }
 
   /** Makes a link of the connection; false when the peer is connected already. */
-  #open(connection: PeerConnection): boolean {
+  #open(connection: PeerConnection, called: PeerAddress | undefined): boolean {
     for (const { connection: other } of this.#links.values()) {
       if (!Buffer.from(other.peerId).equals(connection.peerId)) continue
       this.#logger.debug({ peer: formatAddress(connection.address) }, 'connected already')
       connection.close()
       return false
     }
-    const link: Link = { number: this.#nextNumber++, connection }
+    const link: Link = { number: this.#nextNumber++, connection, called }
     this.#links.set(link.number, link)
     this.#limits.opened()
-    this.#book.connected(connection.address)
+    this.#book.connected(called ?? connection.address)
     const events = this.#events
     connection.setEvents({
       message: message => events.message(link, message),
@@ -181,10 +191,11 @@ export class Swarm {
   }
 
   #closed(link: Link, error: TorrentError | undefined): void {
-    const { address, incoming } = link.connection
+    const { address } = link.connection
     this.#links.delete(link.number)
     this.#limits.closed()
-    if (!incoming) this.#book.closed(address, performance.now(), link.connection.payloadReceived > 0)
+    const useful = link.connection.payloadReceived > 0
+    this.#book.closed(link.called ?? address, performance.now(), useful)
     this.#logger.debug({ peer: formatAddress(address) }, `closed: ${error?.message ?? 'by the peer'}`)
     this.#events.closed(link)
     this.fill()

@@ -126,6 +126,15 @@ export class TorrentEngine {
     return this.#target.storage.readAt(target, offset)
   }
 
+  /** The bytes [begin, end) are not what they should be: their pieces are hashed again. */
+  doubt(begin: number, end: number): void {
+    const pieces = this.#target.torrent.geometry.piecesIn(begin, end)
+    this.post({
+      type: 'doubt',
+      pieces: Array.from({ length: pieces.end - pieces.begin }, (_, i) => pieces.begin + i),
+    })
+  }
+
   openReader(begin: number, end: number, readahead: number): number {
     const reader = this.#nextReader++
     this.post({ type: 'readerOpened', reader, begin, end, readahead })

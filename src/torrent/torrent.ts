@@ -16,7 +16,7 @@ import { File } from './file.js'
 import type { Logger } from './logger.js'
 import { MetadataLink } from './metadata-link.js'
 import { parseInfo, type Info } from './metainfo/info.js'
-import type { HostPort } from './peer/address.js'
+import { hostOfBytes, type HostPort } from './metainfo/addresses.js'
 import type { Identity } from './peer/handshaking.js'
 import { PeerTalk } from './peer-talk.js'
 import type { ReaderSource } from './reader.js'
@@ -118,12 +118,17 @@ export class Torrent extends EventEmitter<TorrentEvents> {
       metadata: this.#metadata,
       metadataLength: () => this.#info?.raw.length,
       port: () => context.port(),
+      seenFrom: address => {
+        const host = hostOfBytes(address)
+        if (context.port() > 0) this.#swarm.setOwn({ host, port: context.port() })
+      },
       requestQueue: (peer, requests) => this.#engine?.post({ type: 'requestQueue', peer, requests }),
     })
     this.#trackers = this.#makeAnnouncer(identity, seed.trackers)
     if (seed.info !== undefined) this.setInfo(seed.info)
     this.addPeers(seed.peers)
-    this.#trackers?.start()
+    // With metadata, the announcing waits for the storage: it would otherwise say that all is left to download.
+    if (seed.info === undefined) this.#trackers?.start()
   }
 
   /** The metadata's name, made safe; before it is known, the magnet's, else the infohash. */
@@ -303,6 +308,7 @@ export class Torrent extends EventEmitter<TorrentEvents> {
     this.#files = info.files.map(file => new File(this, file))
     for (const link of this.#swarm.links()) this.#attach(engine, link, false)
     if (this.#selectAll) this.download()
+    this.#trackers?.start()
     this.emit('ready')
   }
 

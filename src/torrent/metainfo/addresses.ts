@@ -83,3 +83,30 @@ function urlOf(text: string, protocols: readonly string[]): string | undefined {
   const url = new URL(trimmed)
   return protocols.includes(url.protocol) && url.hostname !== '' ? trimmed : undefined
 }
+
+/** The text of an IPv4 (4 bytes) or IPv6 (16 bytes) address; one that is mapped into IPv6 becomes IPv4. */
+export function hostOfBytes(bytes: Uint8Array): string {
+  return bytes.length === 4 ? bytes.join('.') : formatIpv6(bytes)
+}
+
+/** RFC 5952: lower case, the longest run of zeros as `::`. */
+function formatIpv6(bytes: Uint8Array): string {
+  const groups = Array.from({ length: 8 }, (_, index) => (bytes[index * 2]! << 8) | bytes[index * 2 + 1]!)
+  if (groups[5] === 0xffff && groups.slice(0, 5).every(group => group === 0))
+    return bytes.subarray(12).join('.')
+  let begin = 0
+  let length = 0
+  for (let index = 0, run = 0; index < 8; index++) {
+    run = groups[index] === 0 ? run + 1 : 0
+    if (run > length) {
+      length = run
+      begin = index - run + 1
+    }
+  }
+  const text = (from: number, to: number): string =>
+    groups
+      .slice(from, to)
+      .map(group => group.toString(16))
+      .join(':')
+  return length < 2 ? text(0, 8) : `${text(0, begin)}::${text(begin + length, 8)}`
+}

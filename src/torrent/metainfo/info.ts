@@ -154,7 +154,7 @@ function nameOf(utf8: BencodeNode | undefined, plain: BencodeNode | undefined, i
 }
 
 /** The name of the folder for resume state in a download folder; no torrent may have it. */
-const STATE_FOLDER = '.torrentfs'
+export const STATE_FOLDER = '.torrentfs'
 
 /** The bytes of a `.utf-8` variant of a string, if it is one and keeps its promise. */
 function utf8Of(node: BencodeNode | undefined): Uint8Array | undefined {

@@ -5,12 +5,6 @@
  */
 import { isIP, SocketAddress } from 'node:net'
 
-/** Host and port as people, trackers and magnets give them: the host may be a name. */
-export interface HostPort {
-  readonly host: string
-  readonly port: number
-}
-
 /** Where a peer is. `host` is an IP address in its normal spelling, or a name (then `family` is 0). */
 export interface PeerAddress extends HostPort {
   readonly family: 0 | 4 | 6

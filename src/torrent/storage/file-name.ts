@@ -4,8 +4,9 @@
  * Owns the rule. Must not look at disks: who owns a name is told to it. Pure.
  */
 
-/** The folder of the storage's own state, in the download folder. No torrent may have this name. */
-export const STATE_FOLDER = '.torrentfs'
+import { STATE_FOLDER } from '../metainfo/info.js'
+
+export { STATE_FOLDER }
 
 const LONGEST = 255
 
