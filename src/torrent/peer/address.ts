@@ -5,6 +5,10 @@
  */
 import { isIP, SocketAddress } from 'node:net'
 
+import type { HostPort } from '../metainfo/addresses.js'
+
+export type { HostPort }
+
 /** Where a peer is. `host` is an IP address in its normal spelling, or a name (then `family` is 0). */
 export interface PeerAddress extends HostPort {
   readonly family: 0 | 4 | 6
