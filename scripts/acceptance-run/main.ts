@@ -30,7 +30,7 @@ const points: Readonly<
   },
   4: {
     title: '100 readers blocked',
-    run: figures => blockedReaders(figures, { readers: 100, liveMiB: 256 }),
+    run: figures => blockedReaders(figures, { readers: 100, liveMiB: 256, repeats: 3, ratio: 0.8 }),
   },
   5: {
     title: 'kill -9, 20 times',
