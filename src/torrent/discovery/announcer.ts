@@ -5,6 +5,10 @@
  * {@link TrackerClient} does) nor keep addresses: they go to `onPeers`. Nothing here throws into the owner or leaves a
  * promise rejected; failures are in `status()`.
  *
+ * In this folder: the announcer plans with `announce-chain`, `announce-schedule`, `tiers` and `tracker-record`; the client
+ * that all torrents share, `tracker-client`, queues in `announce-limiter` and speaks through `http-exchange` and
+ * `udp-exchange`, whose bytes are written and read by `http-messages`, `udp-messages` and `compact-addresses`.
+ *
  * BEP 12 asks the second tier only after all of the first have failed. Like most clients this one announces to every
  * tier at once, each by BEP 12's rules within: a reader waits, and a first tracker that is dead or knows nobody costs it
  * tens of seconds. `everyTier: false` is the BEP to the letter.
@@ -12,13 +16,8 @@
 import { randomInt } from 'node:crypto'
 import { messageOf, TorrentError } from '../errors.js'
 import { silentLogger, type Logger } from '../logger.js'
-import type {
-  AnnounceAnswer,
-  AnnounceEvent,
-  AnnounceRequest,
-  KnownAddress,
-  TrackerRefusal,
-} from './announce.js'
+import type { AnnounceAnswer, AnnounceEvent, AnnounceRequest, TrackerRefusal } from './announce.js'
+import type { AnnouncerOptions } from './announcer-options.js'
 import { AnnounceChain } from './announce-chain.js'
 import type { AnnounceLane } from './announce-limiter.js'
 import { defaultSchedule, type AnnounceSchedule } from './announce-schedule.js'
@@ -28,45 +27,8 @@ import { TrackerClient } from './tracker-client.js'
 import { TrackerRecord, type TrackerStatus } from './tracker-record.js'
 import { parseTrackerUrl, trackerLabel } from './tracker-url.js'
 
+export type { AnnouncerOptions, AnnounceStats } from './announcer-options.js'
 export type { TrackerStatus } from './tracker-record.js'
-
-/** Payload bytes since the start, and bytes still missing: undefined while the length is unknown. */
-export interface AnnounceStats {
-  readonly uploaded: number
-  readonly downloaded: number
-  readonly left: number | undefined
-}
-
-/** What an {@link Announcer} needs. The callbacks are called from timers and I/O, never from within its own methods. */
-export interface AnnouncerOptions {
-  /** URLs in tiers (BEP 12). Those that are no tracker's are left out with a warning. */
-  readonly tiers: readonly (readonly string[])[]
-  /** 20 bytes. */
-  readonly infohash: Uint8Array
-  /** 20 bytes. */
-  readonly peerId: Uint8Array
-  /** The listener's TCP port, 0 for none. */
-  readonly port: () => number
-  readonly stats: () => AnnounceStats
-  /** Addresses from a tracker, our own perhaps among them. */
-  readonly onPeers: (addresses: readonly KnownAddress[], trackerUrl: string) => void
-  /** A tracker's warning or refusal, each text once. The message names the tracker without the user's passkey. */
-  readonly onWarning?: (warning: TorrentError, trackerUrl: string) => void
-  /** The address a tracker saw us come from (BEP 24); an answer's word, to be doubted. */
-  readonly onExternalIp?: (ip: string, trackerUrl: string) => void
-  /** Shared by the torrents of a client, and closed by it; without one the announcer makes and closes its own. */
-  readonly trackers?: TrackerClient
-  /** Ends everything at once and without `stopped` announces. */
-  readonly signal?: AbortSignal
-  /** Announce to every tier at once; on by default. */
-  readonly everyTier?: boolean
-  /** Addresses asked for at a time. */
-  readonly numWant?: number
-  readonly schedule?: Partial<AnnounceSchedule>
-  /** Gives numbers in [0, 1). */
-  readonly random?: () => number
-  readonly logger?: Logger
-}
 
 /** Most trackers of one torrent; the lists in circulation have up to a hundred. */
 const MAX_TRACKERS = 100
@@ -216,10 +178,15 @@ export class Announcer {
     lane: AnnounceLane,
   ): Promise<boolean> {
     const url = new URL(tracker.url)
-    tracker.busy = true
+    tracker.phase = 'queued'
     try {
       const { signal } = this.#lifetime
-      const outcome = await this.#trackers.announce(url, this.#requestTo(tracker, event), { signal, lane })
+      const onSent = (): void => void (tracker.phase = 'sent')
+      const outcome = await this.#trackers.announce(url, this.#requestTo(tracker, event), {
+        signal,
+        lane,
+        onSent,
+      })
       if (this.#stopping !== undefined) return false
       if (outcome.kind === 'answer') this.#take(tracker, url, event, outcome)
       else this.#refused(tracker, url, outcome)
@@ -230,7 +197,7 @@ export class Announcer {
       this.#logger.debug({ tracker: trackerLabel(url), error: messageOf(error) }, 'announce failed')
       return false
     } finally {
-      tracker.busy = false
+      tracker.phase = 'idle'
     }
   }
 
@@ -281,10 +248,10 @@ export class Announcer {
   async #sayFarewell(): Promise<void> {
     clearTimeout(this.#timer)
     // Also those whose `started` is on its way; not those that fail, for the wait would be in vain.
-    const known = this.#tiers.tiers.flat().filter(({ introduced, busy, failures }) => {
-      return failures === 0 && (introduced || busy)
+    const known = this.#tiers.tiers.flat().filter(({ introduced, phase, failures }) => {
+      return failures === 0 && (introduced || phase === 'sent')
     })
-    this.#lifetime.abort()
+    this.#lifetime.abort('stopped')
     const options = { timeoutMs: FAREWELL_MS, signal: this.#o.signal, what: 'stopped announces' }
     const farewells = withDeadline(options, signal =>
       Promise.all(
@@ -306,7 +273,7 @@ export class Announcer {
     clearTimeout(this.#timer)
     this.#stopping ??= Promise.resolve()
     this.#o.signal?.removeEventListener('abort', this.#onAbort)
-    this.#lifetime.abort()
+    this.#lifetime.abort('stopped')
     for (const tracker of this.#tiers.tiers.flat()) tracker.stopped = true
     if (this.#o.trackers === undefined) this.#trackers.close()
   }

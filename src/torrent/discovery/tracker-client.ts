@@ -53,6 +53,8 @@ export interface TrackerRequestOptions {
   readonly signal?: AbortSignal | undefined
   /** Its place in the limiter's queue; `usual` by default. */
   readonly lane?: AnnounceLane
+  /** Called when its turn has come. */
+  readonly onSent?: () => void
 }
 
 type Family = 4 | 6
@@ -156,6 +158,7 @@ export class TrackerClient {
   async #limited<T>(tracker: URL, o: TrackerRequestOptions, request: () => Promise<T>): Promise<T> {
     return this.limiter.run(trackerLabel(tracker), o, async () => {
       if (this.#closed) throw new TorrentError('ERR_TORRENTFS_CLOSED', 'the tracker client is closed')
+      o.onSent?.()
       return request()
     })
   }
@@ -244,7 +247,11 @@ export class TrackerClient {
   }
 }
 
-const cutShort: TrackerRefusal = { kind: 'refusal', reason: 'an answer cut short' }
+/** What opentracker says about a torrent that it does not serve: the head of an answer and nothing after it. */
+const cutShort: TrackerRefusal = {
+  kind: 'refusal',
+  reason: 'an answer cut short: perhaps a torrent it does not serve',
+}
 
 function refusalBy(answer: UdpAnswer): TrackerRefusal {
   return { kind: 'refusal', reason: parseUdpError(answer.payload) }

@@ -11,8 +11,8 @@ export interface TrackerStatus {
   readonly url: string
   /** Index of its tier. */
   readonly tier: number
-  /** `unused`: not needed so far; `working`: the last announce was answered. */
-  readonly state: 'unused' | 'announcing' | 'working' | 'failed' | 'stopped'
+  /** `unused`: not needed so far; `queued`: other torrents announce first; `working`: the last announce was answered. */
+  readonly state: 'unused' | 'queued' | 'announcing' | 'working' | 'failed' | 'stopped'
   /** When it last answered, ms since 1970. */
   readonly answeredAt: number | undefined
   /** When it is announced to next, ms since 1970; undefined when another of its tier is used, or never. */
@@ -37,8 +37,8 @@ const MAX_TOLD = 10
 export class TrackerRecord {
   readonly url: string
   readonly #told = new Set<string>()
-  /** An announce is under way. */
-  busy = false
+  /** Of its announce: none, waiting for its turn among those of all torrents, or sent and not answered. */
+  phase: 'idle' | 'queued' | 'sent' = 'idle'
   stopped = false
   /** `started` was answered. */
   introduced = false
@@ -112,7 +112,7 @@ export class TrackerRecord {
 
   #state(): TrackerStatus['state'] {
     if (this.stopped) return 'stopped'
-    if (this.busy) return 'announcing'
+    if (this.phase !== 'idle') return this.phase === 'sent' ? 'announcing' : 'queued'
     if (this.failures > 0) return 'failed'
     return this.answeredAt === undefined ? 'unused' : 'working'
   }

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KnownAddress } from '../../../src/torrent/discovery/announce.js'
 import { Announcer, type AnnouncerOptions } from '../../../src/torrent/discovery/announcer.js'
+import { AnnounceLimiter } from '../../../src/torrent/discovery/announce-limiter.js'
 import { TrackerClient } from '../../../src/torrent/discovery/tracker-client.js'
 import { politeUdp, RudeHttpTracker, RudeUdpTracker } from './rude-trackers.js'
 
@@ -254,6 +255,22 @@ test('trackers that never answered are not waited for at the end', async () => {
   await owned.announcer.stop()
   assert.ok(performance.now() - begun < 500)
   assert.equal(eventsOf(dead).includes('stopped'), false)
+})
+
+test('an announce that still waits for its turn is not followed by stopped', async () => {
+  await using tracker = await RudeHttpTracker.start(() => {})
+  const limiter = new AnnounceLimiter({ concurrentPerTracker: 1 })
+  const client = new TrackerClient({ limiter })
+  await using first = new Owned([[tracker.url()]], { trackers: client })
+  await until('the first announce', () => tracker.requests.length === 1)
+  await using second = new Owned([[tracker.url()]], { trackers: client })
+  await until('the second waits', () => limiter.load.waiting === 1)
+  assert.equal(first.announcer.status()[0]?.state, 'announcing')
+  assert.equal(second.announcer.status()[0]?.state, 'queued')
+  const begun = performance.now()
+  await second.announcer.stop()
+  assert.ok(performance.now() - begun < 500)
+  assert.deepEqual(eventsOf(tracker), ['started'])
 })
 
 test('a stop while the first announce is on its way still says stopped', async () => {

@@ -33,7 +33,7 @@ test('an announce carries every byte of infohash and peer id, behind the query t
   const query = new Map(rest.map(part => part.split('=') as [string, string]))
   const unescaped = query
     .get('info_hash')!
-    .replace(/%(..)/g, (_, digits) => String.fromCharCode(parseInt(digits, 16)))
+    .replace(/%(..)/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 16)))
   assert.deepEqual(Buffer.from(unescaped, 'latin1'), Buffer.from(request.infohash))
   assert.equal(query.get('peer_id'), '-TF0001-abcdefghijkl')
   assert.equal(query.get('downloaded'), '1099511627776')

@@ -75,8 +75,9 @@ export class RudeUdpTracker implements AsyncDisposable {
   static async start(
     answer: (datagram: Datagram, tracker: RudeUdpTracker) => Uint8Array | undefined,
     host = '127.0.0.1',
+    port = 0,
   ): Promise<RudeUdpTracker> {
-    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+    const socket = createSocket(host.includes(':') ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' })
     const tracker = new RudeUdpTracker(socket, host)
     socket.on('message', (bytes, from) => {
       const datagram = {
@@ -90,7 +91,7 @@ export class RudeUdpTracker implements AsyncDisposable {
       const reply = answer(datagram, tracker)
       if (reply !== undefined) socket.send(reply, from.port, from.address)
     })
-    socket.bind(0, host)
+    socket.bind(port, host)
     await once(socket, 'listening')
     return tracker
   }
