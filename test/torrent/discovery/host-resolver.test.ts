@@ -57,3 +57,8 @@ test('an IPv6 address alone is given even where it may not be reached', async ()
   const resolver = new HostResolver(() => Promise.resolve([{ address: '2001:db8::1', family: 6 }]))
   assert.deepEqual(await resolver.resolve('six.example'), [{ address: '2001:db8::1', family: 6 }])
 })
+
+test('the system resolves what is not given another lookup', async () => {
+  const addresses = await new HostResolver().resolve('localhost')
+  assert.ok(addresses.some(({ address }) => address === '127.0.0.1' || address === '::1'))
+})
