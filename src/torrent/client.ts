@@ -4,6 +4,7 @@
  * Owns those and the torrents. Must not know pieces or peers of any of them.
  */
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 import {
   checkClientOptions,
@@ -31,6 +32,8 @@ import { Torrent, type TorrentContext, type TorrentSeed } from './torrent.js'
 /** Torrents whose storage is being opened at a time. */
 const MAX_OPENING = 32
 const MAINTENANCE_MS = 1000
+/** How long closing waits for trackers to be told, in ms. */
+const FAREWELLS_MS = 1500
 
 /** Where a torrent comes from: the bytes of a `.torrent` file, or a magnet URI. */
 export type TorrentSource = { readonly metainfo: Uint8Array } | { readonly magnet: string }
@@ -141,8 +144,11 @@ export class Client {
         new TorrentError('ERR_TORRENTFS_CLOSED', `${torrent.name}: the client was closed`),
       )
     }
-    await Promise.all(this.#ending.values())
+    const ended = Promise.all(this.#ending.values())
+    // Ten thousand farewells take longer than anyone waits for an exit.
+    await Promise.race([ended, sleep(FAREWELLS_MS, undefined, { ref: false })])
     this.#trackers?.close()
+    await ended
     await this.#store.close()
     await this.#storage.close()
   }

@@ -275,11 +275,12 @@ export class Torrent extends EventEmitter<TorrentEvents> {
     this.#engine?.close(error)
     this.#swarm.close()
     this.emit('removed')
-    await this.#trackers?.stop()
+    const farewell = this.#trackers?.stop()
     await this.#opening
     if (this.#target !== undefined) await this.#context.store.detach(this.#target)
     this.#engine?.releaseMemory()
     await this.#storage?.close()
+    await farewell
   }
 
   async #open(info: Info): Promise<void> {
