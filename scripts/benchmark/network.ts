@@ -39,7 +39,7 @@ function sweep(): void {
 function setCongestionControl(prefix: readonly string[]): string {
   const knob = '/proc/sys/net/ipv4/tcp_congestion_control'
   const script = `echo reno > ${knob} 2>/dev/null; cat ${knob}`
-  const [program, ...args] = [...prefix, 'sh', '-c', script] as [string, ...string[]]
+  const [program = 'sh', ...args] = [...prefix, 'sh', '-c', script]
   return execFileSync(program, args, { stdio: 'pipe' }).toString().trim()
 }
 
