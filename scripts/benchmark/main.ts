@@ -1,5 +1,5 @@
 /**
- * The bench: `npm run bench -- [--runs N] [--profile] [ROW...]`. Measures each row beside its peer in this run,
+ * The bench: `npm run bench -- [--runs N] [--profile] [--congestion NAME] [ROW...]`. Measures each row beside its peer in this run,
  * on this machine, from one seeder; prints a table and writes JSON to bench-results. Figures of what is not
  * installed are `absent`.
  */
@@ -31,17 +31,18 @@ const NAMES = GROUPS.flatMap(group => group.rows)
 const ROOM = 6 * GIB
 
 function usage(problem?: string): never {
-  const text = `npm run bench -- [--runs N] [--profile] [ROW...]\nrows: ${NAMES.join(' ')}`
+  const text = `npm run bench -- [--runs N] [--profile] [--congestion reno|cubic|bbr] [ROW...]\nrows: ${NAMES.join(' ')}`
   process.stderr.write(problem === undefined ? `${text}\n` : `${problem}\n${text}\n`)
   process.exit(problem === undefined ? 0 : 2)
 }
 
-function parse(): { rows: Set<string>; runs: number; profile: boolean } {
+function parse(): { rows: Set<string>; runs: number; profile: boolean; congestion: string | undefined } {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
       runs: { type: 'string', default: '3' },
       profile: { type: 'boolean', default: false },
+      congestion: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -49,7 +50,10 @@ function parse(): { rows: Set<string>; runs: number; profile: boolean } {
   const runs = Number(values.runs)
   if (!Number.isInteger(runs) || runs < 1) usage(`--runs ${values.runs}: a whole number from 1`)
   for (const name of positionals) if (!NAMES.includes(name)) usage(`no row is called ${name}`)
-  return { rows: new Set(positionals.length === 0 ? NAMES : positionals), runs, profile: values.profile }
+  const { congestion } = values
+  if (congestion !== undefined && !/^[a-z]+$/.test(congestion)) usage(`--congestion ${congestion}: no such`)
+  const rows = new Set(positionals.length === 0 ? NAMES : positionals)
+  return { rows, runs, profile: values.profile, congestion }
 }
 
 async function machine(network: string): Promise<Record<string, unknown>> {
@@ -77,7 +81,7 @@ async function machine(network: string): Promise<Record<string, unknown>> {
 }
 
 async function main(): Promise<void> {
-  const { rows: wanted, runs, profile } = parse()
+  const { rows: wanted, runs, profile, congestion } = parse()
   const say = (text: string): void => {
     process.stderr.write(`${text}\n`)
   }
@@ -87,7 +91,7 @@ async function main(): Promise<void> {
   })
   const disk = statfsSync(CACHE)
   if (disk.bavail * disk.bsize < ROOM) say(`warning: less than 6 GiB free in ${CACHE}`)
-  const network = makeNetwork()
+  const network = makeNetwork(congestion)
   const about = await machine(network.describe)
   say(
     `${String(about['cpu'])}, ${String(about['cores'])} cores, kernel ${String(about['kernel'])}, Node ${process.version}`,

@@ -125,7 +125,9 @@ export class Mounted {
     } catch (error) {
       lift()
       child.kill('SIGKILL')
-      throw new Error(`${error instanceof Error ? error.message : String(error)}\n${tail(log)}`)
+      throw new Error(`${error instanceof Error ? error.message : String(error)}\n${tail(log)}`, {
+        cause: error,
+      })
     }
   }
 

@@ -31,20 +31,24 @@ function sweep(): void {
 }
 
 /**
- * Where the machine's choice is BBR, its pacing falls silent for 60 ms now and then on a wire this short, after a
- * pause of a few ms (seen by tcpdump: everything acknowledged, the window open, bytes waiting): a stall of the
- * machine in one of thirty random reads that no client can do anything about. Reno is always allowed.
- * @returns what is in force
+ * Sets how the seeder's TCP answers to the wire, and tells what is in force; without a wish the machine's own
+ * choice stands.
+ *
+ * It matters: BBR's pacing falls silent for 60 ms now and then on a wire this short, after a pause of a few ms (seen
+ * by tcpdump: everything acknowledged, the window open, bytes waiting), in one of thirty random reads, whoever asks;
+ * and clients that ask for little at a time get half of what they get from a seeder with reno.
  */
-function setCongestionControl(prefix: readonly string[]): string {
+function congestionControl(space: string, wish: string | undefined): string {
   const knob = '/proc/sys/net/ipv4/tcp_congestion_control'
-  const script = `echo reno > ${knob} 2>/dev/null; cat ${knob}`
-  const [program = 'sh', ...args] = [...prefix, 'sh', '-c', script]
-  return execFileSync(program, args, { stdio: 'pipe' }).toString().trim()
+  const script = wish === undefined ? `cat ${knob}` : `echo ${wish} > ${knob} && cat ${knob}`
+  return execFileSync('ip', ['netns', 'exec', space, 'sh', '-c', script], { stdio: 'pipe' }).toString().trim()
 }
 
-/** Makes the namespace; it is removed when the bench ends. */
-export function makeNetwork(): Network {
+/**
+ * Makes the namespace; it is removed when the bench ends.
+ * @param congestion the seeder's TCP congestion control; else the machine's own
+ */
+export function makeNetwork(congestion?: string): Network {
   const id = process.pid
   const space = `${NAME}-${String(id)}`
   const [near, far] = [`tfb${String(id)}a`, `tfb${String(id)}b`]
@@ -68,8 +72,11 @@ export function makeNetwork(): Network {
     ]) {
       ip('-n', space, ...args)
     }
-    const prefix = ['ip', 'netns', 'exec', space]
-    return { prefix, host: address(2), describe: `own namespace, veth, ${setCongestionControl(prefix)}` }
+    return {
+      prefix: ['ip', 'netns', 'exec', space],
+      host: address(2),
+      describe: `own namespace, veth, ${congestionControl(space, congestion)}`,
+    }
   } catch {
     return { prefix: [], host: '127.0.0.1', describe: 'loopback (no right to make a network namespace)' }
   }

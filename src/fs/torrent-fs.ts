@@ -6,7 +6,13 @@
  * no such node, a negative errno for the rest. Only `read` waits.
  */
 import { constants } from 'node:fs'
-import { type Logger, messageOf, silentLogger, TorrentError, type TorrentErrorCode } from '../torrent/index.js'
+import {
+  type Logger,
+  messageOf,
+  silentLogger,
+  TorrentError,
+  type TorrentErrorCode,
+} from '../torrent/index.js'
 import { EBADF, EINTR, EIO, EISDIR, EROFS, errnoOf } from './errno.js'
 import { NAME_MAX } from './names.js'
 import { OpenFile, type ReadSettings } from './open-file.js'

@@ -211,7 +211,7 @@ export class TorrentTree<F extends TreeFile> {
     }
     this.#bearers.set(name, { infohash, mtimeMs: entry.mtimeMs })
     entry.top.name = name
-    this.#root.children.set(name, entry.top as TreeNode<F>)
+    this.#root.children.set(name, entry.top)
   }
 
   #buildFile(entry: EntryRecord<F>): FileRecord<F> | undefined {

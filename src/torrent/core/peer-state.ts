@@ -5,7 +5,7 @@
  * what to request.
  */
 import { BLOCK_LENGTH } from '../pieces/geometry.js'
-import { Bitfield } from '../pieces/bitfield.js'
+import { type Bitfield } from '../pieces/bitfield.js'
 import type { PeerNumber } from './events.js'
 
 /** Requests to begin with, before anything is known of the peer. */

@@ -5,7 +5,7 @@
  */
 import { Bitfield } from '../pieces/bitfield.js'
 import { BLOCK_LENGTH, type Geometry } from '../pieces/geometry.js'
-import { OpenPiece } from './open-piece.js'
+import { type OpenPiece } from './open-piece.js'
 import type { PeerState } from './peer-state.js'
 import { Selection } from './selection.js'
 

@@ -35,7 +35,6 @@ function check(value: BencodeInput): void {
     for (const item of value as readonly BencodeInput[]) check(item)
   } else if (typeof value === 'object' && value !== null) {
     for (const [key, item] of Object.entries(value)) {
-      // eslint-disable-next-line no-control-regex -- ASCII is what is meant
       if (!/^[\x00-\x7f]*$/.test(key)) throw unencodable(`the key ${JSON.stringify(key)}`)
       if (item !== undefined) check(item)
     }

@@ -70,6 +70,7 @@ export function parseMagnet(uri: string): Magnet {
       case 'ws':
         webSeeds.push(value)
         break
+      default:
     }
   }
   if (infohash === undefined) {

@@ -36,7 +36,7 @@ export function utf8Text(bytes: Uint8Array): string | undefined {
  */
 export function safeComponent(name: Uint8Array | string): string {
   const text = typeof name === 'string' ? name.toWellFormed() : lossy.decode(name)
-  // eslint-disable-next-line no-control-regex -- exactly those
+
   const clean = text.replace(/[/\x00-\x1f\x7f-\x9f]/g, '_')
   if (clean === '') return '_'
   if (clean === '.') return '_'

@@ -4,7 +4,7 @@
  * Owns the order that a kill at any moment survives: data first, then the files' stamps, then the record. Must not hash.
  */
 import type { TorrentError } from '../errors.js'
-import { Geometry } from '../pieces/geometry.js'
+import { type Geometry } from '../pieces/geometry.js'
 import { DirectFiles } from './direct-files.js'
 import type { OpenedFile } from './direct-files.js'
 import { storageFailure } from './failure.js'

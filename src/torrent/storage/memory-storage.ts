@@ -45,7 +45,7 @@ class MemoryTorrentStorage implements TorrentStorage {
   constructor(torrent: StorageTorrent, earlier: MemoryTorrentStorage | undefined) {
     this.#geometry = torrent.geometry
     this.stored = earlier?.stored ?? new Bitfield(torrent.geometry.pieceCount)
-    this.#pieces = earlier === undefined ? new Map() : earlier.#pieces
+    this.#pieces = earlier === undefined ? new Map<number, Uint8Array>() : earlier.#pieces
   }
 
   readAt(target: Uint8Array, offset: number): Promise<number> {

@@ -12,7 +12,7 @@ const target = store.attach(torrent, storage)
 const left = [...Array(torrent.geometry.pieceCount).keys()].filter(index => !storage.stored.get(index))
 left.sort((a, b) => ((a * 7919 + Number(run)) % 1009) - ((b * 7919 + Number(run)) % 1009))
 await Promise.all(
-  [...Array(8)].map(async () => {
+  Array.from({ length: 8 }, async () => {
     const slab = store.acquireSlab(torrent.geometry.pieceLength)
     for (let index = left.pop(); index !== undefined; index = left.pop()) {
       slab.bytes.set(piece(index))

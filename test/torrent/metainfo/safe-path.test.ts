@@ -33,7 +33,7 @@ const names = fc.oneof(
 
 function assertSafe(name: string): void {
   assert.ok(name !== '' && name !== '.' && name !== '..', JSON.stringify(name))
-  // eslint-disable-next-line no-control-regex -- exactly those must be gone
+
   assert.doesNotMatch(name, /[/\x00-\x1f\x7f]/)
   assert.ok(Buffer.byteLength(name) <= MAX_COMPONENT_BYTES)
   assert.ok(name.isWellFormed())

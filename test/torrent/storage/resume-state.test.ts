@@ -46,7 +46,7 @@ describe('the resume state', () => {
           filesOf(piece).map(file => {
             const before = disk[file]!
             disk[file] = { size: 25, mtimeNs: ++clock }
-            return { file, before, after: disk[file]! }
+            return { file, before, after: disk[file] }
           })
         const header = { generation: 1, bootId: 'boot' }
         const live = new ResumeState(geometry)
@@ -108,7 +108,7 @@ describe('the resume state', () => {
           const files = filesOf(piece).map(file => {
             const before = disk[file]!
             disk[file] = { size: 25, mtimeNs: ++clock }
-            return { file, before, after: disk[file]! }
+            return { file, before, after: disk[file] }
           })
           assert.deepEqual(state.apply({ kind: 'stored', piece, files }).doubted, [])
         }

@@ -11,7 +11,7 @@ const bytes = (maxLength: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ m
 export const anyItem: fc.Arbitrary<Item> = fc.oneof(
   fc
     .constantFrom('choke', 'unchoke', 'interested', 'notInterested', 'haveAll', 'haveNone')
-    .map(type => ({ type }) as Item),
+    .map(type => ({ type })),
   fc.record(
     { type: fc.constantFrom('have', 'suggest', 'allowedFast'), piece: uint32 },
     plain,
