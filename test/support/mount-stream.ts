@@ -25,8 +25,7 @@ export class MountStream {
   received = 0
   /** First offset at which a byte differed from the source. */
   wrongAt: number | undefined
-  /** The longest time without a byte, from the start on, ms. */
-  longestGapMs = 0
+  #longestGapMs = 0
   /** From the start to the first byte, ms. */
   firstByteMs: number | undefined
   readonly startedAt = performance.now()
@@ -76,6 +75,11 @@ export class MountStream {
     this.#process.kill(signal)
   }
 
+  /** The longest time without a byte from the start to the end, or until now, ms. */
+  get longestGapMs(): number {
+    return Math.max(this.#longestGapMs, (this.endedAt ?? performance.now()) - this.#lastAt)
+  }
+
   /** Bytes per second over all of it. */
   get rate(): number {
     return this.received / (((this.endedAt ?? performance.now()) - this.startedAt) / 1000)
@@ -94,7 +98,7 @@ export class MountStream {
   }
 
   #pause(now: number): void {
-    this.longestGapMs = Math.max(this.longestGapMs, now - this.#lastAt)
+    this.#longestGapMs = Math.max(this.#longestGapMs, now - this.#lastAt)
     this.#lastAt = now
   }
 }

@@ -1,7 +1,8 @@
 /**
- * Variants of torrent files that leave the infohash as it is.
+ * Torrent files as bytes: their info dictionary, and variants that leave the infohash as it is.
  */
 
+import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestTorrent } from './content.js'
@@ -20,4 +21,17 @@ export function withTracker(torrent: TestTorrent, url: string, folder: string): 
   const path = join(folder, `tracked-${++made}.torrent`)
   writeFileSync(path, Buffer.concat([head, bytes.subarray(1)]))
   return path
+}
+
+/** The raw info dictionary of a torrent file, which hashes to its infohash. */
+export function infoSpan(torrent: TestTorrent): Buffer {
+  const file = readFileSync(torrent.file)
+  const start = file.indexOf('4:infod', 0, 'latin1') + 6
+  for (let end = file.length - 1; end > start; end--) {
+    if (file[end - 1] !== 0x65) continue
+    const span = file.subarray(start, end)
+    if (createHash('sha1').update(span).digest('hex') === torrent.infohash) return span
+    if (file.length - end > 4096) break
+  }
+  throw new Error(`${torrent.file}: no info dictionary of ${torrent.infohash}`)
 }

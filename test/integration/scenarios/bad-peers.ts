@@ -58,6 +58,7 @@ export async function badPeers(figures: Figures, options: BadPeersOptions): Prom
       host: network.host('daemon'),
       torrents: [torrent.file],
       testPeers: endpoints,
+      args: ['-logLevel=debug'],
     })
     await daemon.listed(torrent.name)
     const source = join(torrent.source, torrent.name)
@@ -69,7 +70,7 @@ export async function badPeers(figures: Figures, options: BadPeersOptions): Prom
     figures.check(
       'right bytes',
       right,
-      right ? 'yes' : `${seen}\ndaemon: ${daemon.child.stderr.slice(-2000)}`,
+      right ? 'yes' : `${seen}\ndaemon: ${daemon.child.stderr.slice(-3000)}`,
     )
     figures.atMost('longest time without a byte', Math.round(stream.longestGapMs), options.stallMs, ' ms')
     figures.note('MiB/s', stream.rate / MiB)

@@ -2,9 +2,10 @@
  * A hundred readers that wait for a torrent no one has: they cost the others nothing, and each can be ended.
  */
 
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { within, type Child } from '../../support/child.js'
-import { singleFile, type ContentFile } from '../../support/content.js'
+import { singleFile, type ContentFile, type TestTorrent } from '../../support/content.js'
 import { Daemon } from '../../support/daemon.js'
 import { Libtorrent } from '../../support/libtorrent.js'
 import { MountStream } from '../../support/mount-stream.js'
@@ -18,6 +19,10 @@ export interface BlockedOptions {
   readonly readers: number
   /** Size of what is read beside them, and alone for comparison. */
   readonly liveMiB: number
+  /** How often each is read, fresh content each time: the best of each counts, for machines with other work. */
+  readonly repeats: number
+  /** What must be left of the speed. */
+  readonly ratio: number
 }
 
 /** Runs all of it. */
@@ -33,24 +38,22 @@ export async function blockedReaders(figures: Figures, options: BlockedOptions):
     }))
     files.push({ path: ['large.bin'], length: 16 * MiB })
     const dead = await maker.make(folder, { name: 'dead', files }, { pieceLength: 262_144 })
-    const alone = await maker.make(folder, singleFile('alone.bin', options.liveMiB * MiB), {
-      pieceLength: MiB,
-    })
-    const beside = await maker.make(folder, singleFile('beside.bin', options.liveMiB * MiB), {
-      pieceLength: MiB,
-    })
+    const lives: TestTorrent[] = []
+    for (let i = 0; i < options.repeats * 2; i++) {
+      lives.push(
+        await maker.make(folder, singleFile(`live ${i}.bin`, options.liveMiB * MiB), { pieceLength: MiB }),
+      )
+    }
     const seeder = await Libtorrent.start(network.host('seeder'))
-    for (const torrent of [alone, beside]) await seeder.seed(torrent)
+    for (const torrent of lives) await seeder.seed(torrent)
     const daemon = await Daemon.start(scope, {
       host: network.host('daemon'),
-      torrents: [dead.file, alone.file, beside.file],
+      torrents: [dead, ...lives].map(torrent => torrent.file),
       testPeers: [`${seeder.address}:${seeder.port}`],
     })
-    for (const torrent of [dead, alone, beside]) await daemon.listed(torrent.name)
+    for (const torrent of [dead, ...lives]) await daemon.listed(torrent.name)
 
-    const before = await live(scope, daemon, alone.name, alone.source)
-    figures.check('alone: right bytes', before.right, before.seen)
-    figures.note('alone: MiB/s', before.rate / MiB)
+    const before = await live(scope, daemon, lives.slice(0, options.repeats), figures, 'alone')
 
     const blocked: Child[] = []
     for (let i = 0; i < options.readers; i++) {
@@ -70,10 +73,8 @@ export async function blockedReaders(figures: Figures, options: BlockedOptions):
     const waiting = (): number => blocked.filter(child => child.exit === undefined).length
     figures.check(`${options.readers} readers wait`, waiting() === options.readers, waiting())
 
-    const during = await live(scope, daemon, beside.name, beside.source)
-    figures.check('beside them: right bytes', during.right, during.seen)
-    figures.note('beside them: MiB/s', during.rate / MiB)
-    figures.atLeast('beside them, against alone', during.rate / before.rate, 0.8, 'x')
+    const during = await live(scope, daemon, lives.slice(options.repeats), figures, 'beside them')
+    figures.atLeast('beside them, against alone', during / before, options.ratio, 'x')
     const listing = await fastest(3, () => daemon.reader('ls', ['-l', daemon.mountDir], 10_000))
     figures.atMost('ls -l answers in', listing, 50, ' ms')
     const inside = await fastest(3, () => daemon.reader('ls', ['-l', daemon.path('dead')], 10_000))
@@ -132,19 +133,26 @@ export async function blockedReaders(figures: Figures, options: BlockedOptions):
   }
 }
 
+/** Reads each and compares it; bytes per second of the fastest. */
 async function live(
   scope: Scope,
   daemon: Daemon,
-  name: string,
-  source: string,
-): Promise<{ rate: number; right: boolean; seen: string }> {
-  const stream = new MountStream(scope, daemon.path(name), { source: `${source}/${name}` })
-  const code = await within(stream.ended, 60_000)
-  const right = code === 0 && stream.wrongAt === undefined
-  const seen = right
-    ? 'yes'
-    : `code ${code}, ${stream.received} bytes, wrong at ${stream.wrongAt}, ${stream.stderr}`
-  return { rate: stream.rate, right, seen }
+  torrents: readonly TestTorrent[],
+  figures: Figures,
+  when: string,
+): Promise<number> {
+  let best = 0
+  for (const torrent of torrents) {
+    const source = join(torrent.source, torrent.name)
+    const stream = new MountStream(scope, daemon.path(torrent.name), { source })
+    const code = await within(stream.ended, 60_000)
+    const right = code === 0 && stream.wrongAt === undefined && stream.received === torrent.length
+    const seen = `code ${code}, ${stream.received} bytes, wrong at ${stream.wrongAt}, ${stream.stderr}`
+    figures.check(`${when}: right bytes`, right, right ? 'yes' : seen)
+    best = Math.max(best, stream.rate)
+  }
+  figures.note(`${when}: MiB/s`, best / MiB)
+  return best
 }
 
 async function fastest(times: number, once: () => Promise<{ ms: number }>): Promise<number> {
