@@ -49,7 +49,7 @@ export const many: Group = {
           results[kind].push(ready)
           bench.say(`  ${kind}: all listed after ${ready.seconds.toFixed(2)} s, ${ready.rss.toFixed(0)} MiB`)
         } catch (error) {
-          failures.set(kind, 'the peer did not list them all within two minutes')
+          failures.set(kind, 'the peer did not list them all within a minute')
           bench.say(`  ${kind} FAILED: ${error instanceof Error ? error.message : String(error)}`)
           break
         }
