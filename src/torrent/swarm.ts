@@ -110,7 +110,7 @@ export class Swarm {
 
   /** Takes an incoming connection, or closes it. */
   accept(connection: PeerConnection): void {
-    const banned = this.#book.isBanned(connection.address.host)
+    const banned = this.#book.isBanned(connection.address)
     if (banned || this.#close.signal.aborted || this.#links.size >= this.#maxPeers) return connection.close()
     this.#open(connection, undefined)
   }
@@ -132,7 +132,7 @@ export class Swarm {
     const link = this.#links.get(number)
     if (link === undefined) return
     const where = formatAddress(link.connection.address)
-    if (ban) this.#book.ban(link.connection.address.host)
+    if (ban) this.#book.ban(link.connection.address)
     this.#logger.debug({ peer: where, ban }, `dropped a peer: ${reason}`)
     link.connection.close(new TorrentError('ERR_TORRENTFS_CONNECTION', `${where}: ${reason}`))
   }

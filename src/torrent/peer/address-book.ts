@@ -78,7 +78,7 @@ export class AddressBook {
    */
   add(given: HostPort, source: AddressSource): boolean {
     const address = toPeerAddress(given)
-    if (!isCallable(address) || this.#banned.has(address.host)) return false
+    if (!isCallable(address) || this.isBanned(address)) return false
     const key = formatAddress(address)
     const pinned = source === 'pinned'
     const known = this.#entries.get(key)
@@ -173,9 +173,12 @@ export class AddressBook {
     entry.notBefore = now + USEFUL_RETRY_MS
   }
 
-  /** Never gives, nor learns, any address of this host again. Of bans, the oldest are forgotten beyond 4,096. */
-  ban(host: string): void {
-    const { host: banned } = toPeerAddress({ host, port: 0 })
+  /**
+   * Never gives, nor learns, any address of this host again; on loopback, where all that is tunnelled meets, this
+   * address alone. Of bans, the oldest are forgotten beyond 4,096.
+   */
+  ban(address: HostPort): void {
+    const banned = banKey(address)
     this.#banned.add(banned)
     if (this.#banned.size > MAX_BANS) {
       for (const oldest of this.#banned) {
@@ -184,12 +187,12 @@ export class AddressBook {
       }
     }
     for (const entry of this.#entries.values()) {
-      if (entry.address.host === banned && !entry.pinned) this.#entries.delete(entry.key)
+      if (banKey(entry.address) === banned && !entry.pinned) this.#entries.delete(entry.key)
     }
   }
 
-  isBanned(host: string): boolean {
-    return this.#banned.has(toPeerAddress({ host, port: 0 }).host)
+  isBanned(address: HostPort): boolean {
+    return this.#banned.has(banKey(address))
   }
 
   #find(address: HostPort): Entry | undefined {
@@ -197,7 +200,7 @@ export class AddressBook {
   }
 
   #isCandidate(entry: Entry): boolean {
-    if (entry.state !== 'idle' || this.#banned.has(entry.address.host)) return false
+    if (entry.state !== 'idle' || this.isBanned(entry.address)) return false
     return this.#own === undefined || entry.key !== formatAddress(this.#own)
   }
 
@@ -230,6 +233,13 @@ export class AddressBook {
   #priorityOf(address: PeerAddress): number {
     return this.#own === undefined ? 0 : (canonicalPriority(this.#own, address) ?? 0)
   }
+}
+
+/** What a ban of this address bans. */
+function banKey(given: HostPort): string {
+  const address = toPeerAddress(given)
+  const loopback = address.host.startsWith('127.') || address.host === '::1'
+  return loopback ? formatAddress(address) : address.host
 }
 
 function isBetter(a: Entry, b: Entry): boolean {

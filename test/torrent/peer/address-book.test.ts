@@ -165,17 +165,17 @@ test('a banned host is forgotten, whatever its port, and not learned again', () 
   book.add(at('1.1.1.1', 1), 'tracker')
   book.add(at('1.1.1.1', 2), 'pinned')
   book.add(at('2.2.2.2'), 'tracker')
-  book.ban('::ffff:1.1.1.1')
-  assert.equal(book.isBanned('1.1.1.1'), true)
+  book.ban({ host: '::ffff:1.1.1.1', port: 1 })
+  assert.equal(book.isBanned({ host: '1.1.1.1', port: 2 }), true)
   assert.equal(book.add(at('1.1.1.1', 3), 'pex'), false)
   assert.deepEqual(all(book, 0), ['2.2.2.2:6881'])
 })
 
 test('bans do not grow without end', () => {
   const book = new AddressBook()
-  for (let i = 0; i < 5000; i++) book.ban(`10.0.${i >> 8}.${i & 255}`)
-  assert.equal(book.isBanned('10.0.0.0'), false)
-  assert.equal(book.isBanned(`10.0.${4999 >> 8}.${4999 & 255}`), true)
+  for (let i = 0; i < 5000; i++) book.ban({ host: `10.0.${i >> 8}.${i & 255}`, port: 1 })
+  assert.equal(book.isBanned({ host: '10.0.0.0', port: 1 }), false)
+  assert.equal(book.isBanned({ host: `10.0.${4999 >> 8}.${4999 & 255}`, port: 1 }), true)
 })
 
 test('a full book takes a new address only for one that failed, and pinned ones always', () => {
@@ -217,7 +217,7 @@ test('whatever is reported, it stays within its capacity, gives nothing twice an
       for (const action of steps) {
         if (action.do === 'wait' && 'ms' in action) now += action.ms
         else if (action.do === 'add' && 'source' in action) {
-          if (action.source === 'pinned' && !book.isBanned(action.host)) pinned.add(action.host)
+          if (action.source === 'pinned' && !book.isBanned({ host: action.host, port: 1 })) pinned.add(action.host)
           book.add(at(action.host), action.source)
         } else if (action.do === 'next') {
           const due = book.nextAt()
@@ -225,11 +225,11 @@ test('whatever is reported, it stays within its capacity, gives nothing twice an
           assert.equal(given !== undefined, due !== undefined && due <= now)
           if (given === undefined) continue
           assert.ok(!busy.has(given.host), 'given twice')
-          assert.ok(!book.isBanned(given.host), 'banned')
+          assert.ok(!book.isBanned(given), 'banned')
           busy.add(given.host)
         } else if ('host' in action) {
           const address = at(action.host)
-          if (action.do === 'ban') book.ban(action.host)
+          if (action.do === 'ban') book.ban({ host: action.host, port: 1 })
           else if (!busy.has(action.host)) continue
           else if (action.do === 'connected') book.connected(address)
           else {
@@ -244,4 +244,14 @@ test('whatever is reported, it stays within its capacity, gives nothing twice an
     }),
     { numRuns: 300 },
   )
+})
+
+test('on loopback a ban is of one port: tunnels bring every peer from there', () => {
+  const book = new AddressBook()
+  for (const port of [1, 2]) book.add({ host: '127.0.0.1', port }, 'tracker')
+  book.ban({ host: '127.0.0.1', port: 1 })
+  assert.equal(book.isBanned({ host: '127.0.0.1', port: 1 }), true)
+  assert.equal(book.isBanned({ host: '127.0.0.1', port: 2 }), false)
+  assert.equal(book.next(0)?.port, 2)
+  assert.equal(book.next(0), undefined)
 })
