@@ -217,7 +217,8 @@ test('whatever is reported, it stays within its capacity, gives nothing twice an
       for (const action of steps) {
         if (action.do === 'wait' && 'ms' in action) now += action.ms
         else if (action.do === 'add' && 'source' in action) {
-          if (action.source === 'pinned' && !book.isBanned({ host: action.host, port: 1 })) pinned.add(action.host)
+          if (action.source === 'pinned' && !book.isBanned({ host: action.host, port: 1 }))
+            pinned.add(action.host)
           book.add(at(action.host), action.source)
         } else if (action.do === 'next') {
           const due = book.nextAt()
