@@ -19,6 +19,9 @@ import { UploadQueue } from './upload-queue.js'
 /** How often the core is told the time while anything is under way, in ms. */
 const BUSY_TICK_MS = 100
 
+/** Bytes stored last that are taken to be in the system's page cache: they may not even be on the disk yet. */
+const FRESH_BYTES = 128 * 1024 * 1024
+
 /** What the engine asks of the torrent it belongs to. */
 export interface EngineOwner {
   /** A peer is to be dropped; with `ban`, for good. */
@@ -64,6 +67,8 @@ export class TorrentEngine {
   readonly #owner: EngineOwner
   readonly #core: TorrentCore
   readonly #slabs = new Map<number, Slab>()
+  /** Pieces stored last, the oldest first. */
+  readonly #fresh = new Set<number>()
   readonly #attached = new Map<number, Attached>()
   readonly #waiting = new Map<WaitNumber, Waiting>()
   #nextWait = 1
@@ -122,8 +127,13 @@ export class TorrentEngine {
   }
 
   /** Reads stored bytes; returns how many it got. @throws ERR_TORRENTFS_STORAGE */
-  readStored(target: Uint8Array, offset: number): Promise<number> {
-    return this.#target.storage.readAt(target, offset)
+  async readStored(target: Uint8Array, offset: number): Promise<number> {
+    const { storage } = this.#target
+    if (this.#inMemory(offset, offset + target.length)) {
+      const count = storage.readNow?.(target, offset)
+      if (count !== undefined) return count
+    }
+    return storage.readAt(target, offset)
   }
 
   /** The bytes [begin, end) are not what they should be: their pieces are hashed again. */
@@ -249,6 +259,23 @@ export class TorrentEngine {
     this.#slabs.clear()
   }
 
+  /** Whether the bytes were written so lately that the system still has them in memory. */
+  #inMemory(begin: number, end: number): boolean {
+    const pieces = this.#target.torrent.geometry.piecesIn(begin, end)
+    for (let piece = pieces.begin; piece < pieces.end; piece++) if (!this.#fresh.has(piece)) return false
+    return true
+  }
+
+  #noteFresh(piece: number): void {
+    this.#fresh.add(piece)
+    const most = Math.max(1, FRESH_BYTES / this.#target.torrent.geometry.pieceLength)
+    if (this.#fresh.size <= most) return
+    for (const oldest of this.#fresh) {
+      this.#fresh.delete(oldest)
+      return
+    }
+  }
+
   #tellPieces(connection: PeerConnection): void {
     if (connection.supportsFast && this.stored.full) connection.haveAll()
     else if (!this.stored.empty) connection.bitfield(this.stored.bytes)
@@ -315,6 +342,7 @@ export class TorrentEngine {
         void this.#verifyPiece(effect.piece)
         return
       case 'stored':
+        this.#noteFresh(effect.piece)
         return this.#owner.stored(effect.piece)
       case 'doubted':
         return this.#owner.doubted(effect.piece)

@@ -130,6 +130,22 @@ export class FileTorrentStorage implements TorrentStorage, DirectWrites {
     return done
   }
 
+  readNow(target: Uint8Array, offset: number): number | undefined {
+    let done = 0
+    for (const segment of this.geometry.segments(offset, offset + target.length)) {
+      const part = target.subarray(done, done + segment.length)
+      if (segment.pad) part.fill(0)
+      else {
+        const path = this.layout.absolute(segment.file)
+        const count = this.#parts.readFiles.readNow(path, part, segment.fileOffset)
+        if (count === undefined) return undefined
+        if (count < part.length) return done + count
+      }
+      done += part.length
+    }
+    return done
+  }
+
   async writeAt(source: Uint8Array, offset: number): Promise<void> {
     if (!(offset >= 0 && offset + source.length <= this.geometry.length)) {
       throw new TorrentError(

@@ -1,9 +1,9 @@
 /**
- * Asynchronous reading of real files, through one cache of open files for the whole client.
+ * Reading of real files, through one cache of open files for the whole client.
  *
  * Owns the descriptors it opens; none is closed under a read in flight. Must not write, nor know torrents.
  */
-import { close, constants, fstat, fsync, open, read } from 'node:fs'
+import { close, constants, fstat, fsync, open, read, readSync } from 'node:fs'
 import { errnoOf, storageFailure } from './failure.js'
 import { OpenFiles } from './open-files.js'
 
@@ -31,6 +31,29 @@ export class ReadFiles {
       let done = await readSome(use.file.fd, target, 0, position)
       while (done > 0 && done < target.length) {
         const count = await readSome(use.file.fd, target, done, position + done)
+        if (count === 0) break
+        done += count
+      }
+      return done
+    } catch (thrown) {
+      throw storageFailure(thrown, 'read', path)
+    } finally {
+      use.done()
+    }
+  }
+
+  /**
+   * Like {@link read}, blocking; undefined when the file is not open.
+   *
+   * @throws ERR_TORRENTFS_STORAGE naming the path
+   */
+  readNow(path: string, target: Uint8Array, position: number): number | undefined {
+    const use = this.#files.use(path)
+    if (use === undefined) return undefined
+    try {
+      let done = 0
+      while (done < target.length) {
+        const count = readSync(use.file.fd, target, done, target.length - done, position + done)
         if (count === 0) break
         done += count
       }

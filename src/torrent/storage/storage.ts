@@ -83,6 +83,14 @@ export interface TorrentStorage {
    */
   readAt(target: Uint8Array, offset: number): Promise<number>
   /**
+   * Capability: like `readAt`, but at once and blocking; undefined when that would need more than copying (a file that is
+   * not open yet). For bytes that were written a moment ago, and so lie in memory: waiting for another thread to copy
+   * them costs more than the copy.
+   *
+   * @throws ERR_TORRENTFS_STORAGE when reading fails
+   */
+  readNow?(target: Uint8Array, offset: number): number | undefined
+  /**
    * Writes `source` at torrent offset `offset`. Bytes that fall into pad files are dropped. `source` must not change
    * until the promise settles. After a failure any part may have been written.
    *
