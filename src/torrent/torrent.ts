@@ -332,7 +332,7 @@ export class Torrent extends EventEmitter<TorrentEvents> {
       },
       doubted: piece => this.#storedBytes?.remove(piece),
       complete: () => {
-        this.#trackers?.completed()
+        if (this.#engine?.stored.full === true) this.#trackers?.completed()
         this.emit('complete')
       },
       storageState: error => {

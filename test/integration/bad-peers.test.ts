@@ -8,12 +8,6 @@ import { Figures } from './scenarios/figures.js'
 const skip = skipWithout('daemon', 'fuse', 'namespaces', 'libtorrent')
 const MiB = 1 << 20
 
-/** Cases that show a fault of the engine not mended yet: they run and are reported, and do not fail the suite. */
-const faults: Readonly<Record<string, string>> = {
-  'a corrupting and a silent peer': 'the honest peer is banned with the liar',
-  'a peer that corrupts one block in seven': 'the honest peer is banned with the liar',
-}
-
 const cases: Record<
   string,
   Omit<BadPeersOptions, 'megabytes' | 'goodRate' | 'stallMs'> & Partial<BadPeersOptions>
@@ -46,7 +40,7 @@ const cases: Record<
 
 describe('a good peer', { skip }, () => {
   for (const [title, options] of Object.entries(cases)) {
-    it(`is enough beside ${title}`, { timeout: 90_000, todo: faults[title] ?? false }, async () => {
+    it(`is enough beside ${title}`, { timeout: 90_000 }, async () => {
       const figures = new Figures(`beside ${title}`)
       await badPeers(figures, { megabytes: 12, goodRate: 6 * MiB, stallMs: 5000, ...options })
       figures.assert()

@@ -24,6 +24,8 @@ export class OpenPiece {
   unwantedSince: number | undefined
   /** Peers that delivered blocks of an attempt that failed: asked last. */
   readonly avoid: ReadonlySet<PeerNumber>
+  /** The one of those who delivers this attempt alone, so that its outcome says who lied; undefined while none was chosen. */
+  sole: PeerNumber | undefined
   readonly #state: Uint8Array
   /** Who delivered each block. */
   readonly #sender: Float64Array

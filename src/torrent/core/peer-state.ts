@@ -47,6 +47,8 @@ export class PeerState {
   readonly cancelled = new Set<number>()
   /** Delivered nothing of what it owes for too long; undefined when it does deliver. */
   snubbedSince: number | undefined
+  /** It was snubbing, and may still owe blocks that were given to others then. */
+  strayed = false
   /** When it last delivered a block, or was first asked after an idle time. */
   lastDelivery = 0
   /** Payload bytes, useful and wasted. */
@@ -199,6 +201,7 @@ export class PeerState {
   }
 
   #idle(now: number): void {
+    this.strayed = false
     if (this.#busySince !== undefined) this.#busyMs += now - this.#busySince
     this.#busySince = undefined
   }

@@ -10,7 +10,7 @@ import type { Effect, PeerNumber, PieceBudget } from './events.js'
 import { OpenPiece } from './open-piece.js'
 import type { PeerState } from './peer-state.js'
 import type { PieceTable } from './piece-table.js'
-import { UrgentBlocks } from './urgent-blocks.js'
+import { isTrusted, mayTry, UrgentBlocks } from './urgent-blocks.js'
 
 /** A peer this many times slower than the fastest takes only what is not needed before it can deliver. */
 const MUCH_SLOWER = 4
@@ -146,7 +146,7 @@ export class Requester {
 
   /** Ends an open piece, in whatever state, and gives back its memory. */
   close(open: OpenPiece, now: number): void {
-    this.#withdrawFromSnubbers(open.piece, now)
+    this.#withdrawFromStrayed(open.piece, now)
     for (const writer of open.writers()) this.#emit({ type: 'dropTarget', peer: writer })
     this.#table.open.delete(open.piece)
     if (!this.#table.stored.get(open.piece)) this.#table.selection.stopped(open.piece)
@@ -165,10 +165,10 @@ export class Requester {
     }
   }
 
-  /** Blocks of a snubbing peer were free for others, so {@link withdraw} does not know of them. */
-  #withdrawFromSnubbers(piece: number, now: number): void {
+  /** Blocks of a peer that was snubbing were free for others, so {@link withdraw} does not know of them. */
+  #withdrawFromStrayed(piece: number, now: number): void {
     for (const peer of this.#peers.values()) {
-      if (peer.snubbedSince === undefined) continue
+      if (!peer.strayed) continue
       for (const key of [...peer.outstanding.keys()]) {
         if (this.#table.pieceOfKey(key) !== piece) continue
         peer.cancel(key, now)
@@ -273,21 +273,23 @@ export class Requester {
     if (!peer.serves(piece)) return 0
     const open = this.#begin(piece, force, now)
     if (open === undefined || open.phase !== 'fetching' || open.freeBlocks === 0) return 0
-    if (open.avoid.has(peer.number) && this.#othersServe(open)) return 0
+    if (open.avoid.size > 0 && !isTrusted(peer, open)) {
+      if (this.#trustedServe(open) || !mayTry(peer, open, this.#peers)) return 0
+      if (open.avoid.has(peer.number)) open.sole = peer.number
+    }
     let taken = 0
     for (let block = open.nextFree(0); block >= 0 && taken < room; block = open.nextFree(block + 1)) {
-      if (open.excludes(block, peer.number)) continue
+      // Who was snubbing and is pardoned may still owe it.
+      if (open.excludes(block, peer.number) || peer.outstanding.has(this.#table.blockKey(piece, block)))
+        continue
       this.#ask(peer, open, block, now)
       taken++
     }
     return taken
   }
 
-  #othersServe(open: OpenPiece): boolean {
-    for (const peer of this.#peers.values()) {
-      if (!open.avoid.has(peer.number) && peer.snubbedSince === undefined && peer.serves(open.piece))
-        return true
-    }
+  #trustedServe(open: OpenPiece): boolean {
+    for (const peer of this.#peers.values()) if (isTrusted(peer, open) && peer.serves(open.piece)) return true
     return false
   }
 
@@ -345,6 +347,7 @@ export class Requester {
     if (peer.outstanding.size === 0 || peer.snubbedSince !== undefined) return
     if (now - peer.lastDelivery < Math.max(SNUB_MS, peer.patienceMs())) return
     peer.snubbedSince = now
+    peer.strayed = true
     // It may still answer, and then its blocks are taken; but others may be asked for them.
     for (const key of peer.outstanding.keys()) {
       const open = this.#table.open.get(this.#table.pieceOfKey(key))

@@ -368,7 +368,8 @@ export class TorrentCore {
 
   #checkComplete(): void {
     const selection = this.#table.selection
-    if (this.#announcedComplete || selection.selectedCount === 0 || this.#selectionOpen()) return
+    const done = this.#table.stored.full || (selection.selectedCount > 0 && !this.#selectionOpen())
+    if (this.#announcedComplete || !done) return
     this.#announcedComplete = true
     this.#effects.push({ type: 'complete' })
   }
@@ -387,7 +388,9 @@ export class TorrentCore {
     const guilty = this.#blame.failed(open.piece, digests, senders)
     this.#requester.close(open, now)
     if (guilty !== undefined) this.#punish([guilty])
-    else {
+    else if (open.avoid.size > 0) {
+      // First failures count against no one: beside one liar every honest peer has a part in many of them. The next
+      // attempt is one suspect's alone, so only who keeps getting between counts up.
       for (const sender of new Set(senders)) {
         const peer = sender === undefined ? undefined : this.#peers.get(sender)
         if (peer !== undefined && ++peer.failures >= MOST_FAILURES) this.#punish([peer.number])

@@ -31,17 +31,24 @@ export class UrgentBlocks {
   /** Gives each free block of a piece that a read waits for to the peer that would deliver it first. */
   spread(open: OpenPiece, now: number): void {
     const able = [...this.#peers.values()].filter(peer => peer.serves(open.piece))
-    const trusted = able.filter(peer => !open.avoid.has(peer.number) && peer.snubbedSince === undefined)
-    const peers = trusted.length > 0 ? trusted : able
+    const trusted = able.filter(peer => isTrusted(peer, open))
+    const peers = trusted.length > 0 ? trusted : able.filter(peer => mayTry(peer, open, this.#peers))
     for (let block = open.nextFree(0); block >= 0; block = open.nextFree(block + 1)) {
       let best: PeerState | undefined
       let bestEta = Infinity
       for (const peer of peers) {
         if (peer.outstanding.size >= peer.requestQueue || open.excludes(block, peer.number)) continue
+        // Who was snubbing and is pardoned may still owe it.
+        if (peer.outstanding.has(this.#table.blockKey(open.piece, block))) continue
         const eta = peer.etaMs()
         if (eta < bestEta) [best, bestEta] = [peer, eta]
       }
-      if (best !== undefined) this.#ask(best, open, block, now)
+      if (best === undefined) continue
+      this.#ask(best, open, block, now)
+      if (!open.avoid.has(best.number) || open.sole !== undefined) continue
+      // From here on it alone: were it joined by another suspect, a second failure would say as little as the first.
+      open.sole = best.number
+      peers.splice(0, peers.length, best)
     }
   }
 
@@ -85,11 +92,33 @@ export class UrgentBlocks {
       if (!peer.serves(open.piece) || asked.includes(peer.number) || open.excludes(block, peer.number))
         continue
       if (peer.outstanding.size >= peer.requestQueue || peer.snubbedSince !== undefined) continue
+      if (peer.outstanding.has(this.#table.blockKey(open.piece, block))) continue
       if (open.avoid.has(peer.number) && !asked.every(number => open.avoid.has(number))) continue
       if (best === undefined || peer.etaMs() < best.etaMs()) best = peer
     }
     return best
   }
+}
+
+/** Whether a peer had no part in failed attempts at this piece, and is known to deliver. */
+export function isTrusted(peer: PeerState, open: OpenPiece): boolean {
+  return (
+    !open.avoid.has(peer.number) &&
+    (open.avoid.size === 0 || peer.measured) &&
+    peer.snubbedSince === undefined
+  )
+}
+
+/**
+ * Whether a peer may be asked for a piece that no trusted peer serves. Of the suspects of failed attempts one alone tries
+ * again: it convicts itself, or its good copy shows who lied.
+ */
+export function mayTry(peer: PeerState, open: OpenPiece, peers: ReadonlyMap<PeerNumber, PeerState>): boolean {
+  if (open.avoid.size === 0 || open.sole === undefined || open.sole === peer.number) return true
+  const sole = peers.get(open.sole)
+  if (sole !== undefined && sole.snubbedSince === undefined && sole.serves(open.piece)) return false
+  open.sole = undefined
+  return true
 }
 
 /** When a block that was asked of a peer is to be expected, in ms from now; once it is late, as much later again. */

@@ -55,6 +55,17 @@ describe('one reader and one peer', () => {
     assert.equal(swarm.outstanding, 0)
   })
 
+  test('reading all of a torrent makes it complete, selected or not', () => {
+    const swarm = new SimulatedSwarm({ seed: 1, pieceCount: 3, pieceLength: MIB, peers: [FAST] })
+    swarm.post({ type: 'readerOpened', reader: 1, begin: 0, end: 3 * MIB, readahead: 0 })
+    swarm.wait(1, 0, 2 * MIB)
+    swarm.run(2000)
+    assert.equal(swarm.complete, false)
+    swarm.wait(1, 2 * MIB, 3 * MIB)
+    swarm.run(2000)
+    assert.equal(swarm.complete, true)
+  })
+
   test('closing the reader withdraws every request and gives back the memory', () => {
     const slow = { latencyMs: 20, rate: MIB }
     const swarm = new SimulatedSwarm({ seed: 1, pieceCount: 100, pieceLength: MIB, peers: [slow] })
@@ -124,6 +135,24 @@ describe('several peers', () => {
     assert.deepEqual([...swarm.banned], [1])
   })
 
+  for (let seed = 1; seed <= 50; seed++) {
+    test(`an honest peer beside a liar and a silent one is not blamed, and no read stalls, seed ${seed}`, () => {
+      const liar = { latencyMs: 5, rate: 20 * MIB, lies: 1 }
+      const silent = { latencyMs: 5, rate: MIB, silent: true }
+      const peers = [FAST, liar, silent]
+      const swarm = new SimulatedSwarm({ seed, pieceCount: 60, pieceLength: MIB / 4, peers })
+      swarm.post({ type: 'readerOpened', reader: 1, begin: 0, end: 15 * MIB, readahead: 8 * MIB })
+      for (let at = 0; at < 15 * MIB; at += MIB / 8) {
+        const wait = swarm.wait(1, at, at + MIB / 8)
+        assert.ok(
+          swarm.run(5000, () => swarm.done.has(wait)),
+          `seed ${seed}: the read at ${at} took over 5 s`,
+        )
+      }
+      assert.ok(!swarm.banned.has(1), `seed ${seed}: the honest peer was banned`)
+    })
+  }
+
   test('rarest pieces are fetched first', () => {
     const rare: PeerTraits = { ...FAST, has: piece => piece >= 40 }
     const common: PeerTraits = { ...FAST, has: piece => piece < 40 || piece === 0 }
@@ -142,7 +171,7 @@ describe('several peers', () => {
 })
 
 describe('any swarm with one honest seeder', () => {
-  for (let seed = 1; seed <= 60; seed++) {
+  for (let seed = 1; seed <= 500; seed++) {
     test(`is downloaded and read through, seed ${seed}`, () => {
       const random = randomFrom(seed)
       const peers: PeerTraits[] = [{ latencyMs: 1 + random() * 100, rate: (0.5 + random() * 10) * MIB }]
