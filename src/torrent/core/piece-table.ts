@@ -86,11 +86,27 @@ export class PieceTable {
     this.selection.stopped(piece)
   }
 
-  addPeerPiece(piece: number): void {
+  /** A peer says it has a piece. Returns false when it said so before. */
+  claim(peer: PeerState, piece: number): boolean {
+    if (peer.hasAll) return false
+    peer.saidHave = true
+    peer.have ??= new Bitfield(this.pieceCount)
+    if (!peer.have.set(piece)) return false
     this.#availability ??= new Uint16Array(this.pieceCount)
     const before = this.#availability[piece]!
     this.#availability[piece] = before + 1
     this.selection.moved(piece, before, before + 1)
+    if (peer.have.full) this.claimAll(peer, true, undefined)
+    return true
+  }
+
+  /** A peer says all it has: everything, the pieces of `have`, or nothing. */
+  claimAll(peer: PeerState, all: boolean, have: Bitfield | undefined): void {
+    this.countPeer(peer, -1)
+    peer.saidHave = true
+    peer.hasAll = all
+    peer.have = all ? undefined : have
+    this.countPeer(peer, 1)
   }
 
   /** Counts the pieces of a peer that says for the first time what it has, or that leaves. */

@@ -9,19 +9,15 @@ import { BLOCK_LENGTH, type Geometry } from '../pieces/geometry.js'
 import { Blame } from './blame.js'
 import { BlockIntake, type BlockPlace, type ReceivedBlock } from './block-intake.js'
 import { Demand } from './demand.js'
-import type { CoreEvent, Effect, PeerMessage, PeerNumber, PieceBudget, StoreResult } from './events.js'
-import type { OpenPiece } from './open-piece.js'
+import type { CoreEvent, Effect, PeerMessage, PeerNumber, PieceBudget } from './events.js'
 import { PeerState } from './peer-state.js'
+import { PieceOutcomes } from './piece-outcomes.js'
 import { PieceTable } from './piece-table.js'
 import { Relations } from './relations.js'
 import { Requester } from './requester.js'
 
 /** The longest block anyone may ask of us, in bytes: twice what every client asks. */
 const MOST_UPLOAD_LENGTH = 2 * BLOCK_LENGTH
-/** Pieces that failed their hash with a peer's help before it is dropped without proof. */
-const MOST_FAILURES = 16
-/** After the storage failed, it is tried again this much later, in ms. */
-const STORE_RETRY_MS = 1000
 /** A peer that owes us blocks and sends none for this long, in ms, makes room for another. */
 const SNUB_DISCONNECT_MS = 60_000
 
@@ -42,9 +38,8 @@ export class TorrentCore {
   readonly #requester: Requester
   readonly #relations: Relations
   readonly #intake: BlockIntake
+  readonly #outcomes: PieceOutcomes
   #effects: Effect[] = []
-  #failedPieces = 0
-  #announcedComplete = false
 
   constructor(options: TorrentCoreOptions) {
     this.#table = new PieceTable(options.geometry, options.stored, options.suspect)
@@ -70,6 +65,17 @@ export class TorrentCore {
       requester: this.#requester,
       emit,
     })
+    this.#outcomes = new PieceOutcomes({
+      table: this.#table,
+      demand: this.#demand,
+      blame: this.#blame,
+      peers: this.#peers,
+      requester: this.#requester,
+      relations: this.#relations,
+      intake: this.#intake,
+      derive: now => this.#derive(now, true),
+      emit,
+    })
   }
 
   /** Pieces that are stored. Live, and not to be written to. */
@@ -89,7 +95,7 @@ export class TorrentCore {
 
   /** Whether more peers would help now: something is wanted that is not stored. */
   get wantsPeers(): boolean {
-    return this.#demand.waiting > 0 || this.#demand.openReaders > 0 || this.#selectionOpen()
+    return this.#demand.waiting > 0 || this.#demand.openReaders > 0 || this.#outcomes.selectionOpen
   }
 
   get starved(): boolean {
@@ -98,7 +104,11 @@ export class TorrentCore {
 
   /** Bytes of payload that came: useful, and not (twice, unasked, of failed pieces). */
   get payload(): { readonly useful: number; readonly wasted: number; readonly failedPieces: number } {
-    return { useful: this.#intake.useful, wasted: this.#intake.wasted, failedPieces: this.#failedPieces }
+    return {
+      useful: this.#intake.useful,
+      wasted: this.#intake.wasted,
+      failedPieces: this.#outcomes.failedPieces,
+    }
   }
 
   get waitingReads(): number {
@@ -177,7 +187,7 @@ export class TorrentCore {
       case 'message':
         return this.#withPeer(event.peer, peer => this.#onMessage(peer, event.message, now))
       case 'storeResult':
-        return this.#onStoreResult(event.piece, event.result, now)
+        return this.#outcomes.storeResult(event.piece, event.result, now)
       case 'wait':
         return this.#onWait(event.wait, event.reader, event.begin, event.end, now)
       case 'waitEnded':
@@ -211,11 +221,11 @@ export class TorrentCore {
       case 'uploaded':
         return this.#withPeer(event.peer, peer => peer.sent(event.bytes))
       case 'verified':
-        return this.#onVerified(event.piece, event.good, now)
+        return this.#outcomes.verified(event.piece, event.good, now)
       case 'verifyFailed':
-        return this.#onVerifyFailed(event.piece, event.error)
+        return this.#outcomes.verifyFailed(event.piece, event.error)
       case 'doubt':
-        return this.#onDoubt(event.pieces, now)
+        return this.#outcomes.doubt(event.pieces, now)
       case 'memory':
         this.#requester.starved = false
         return this.#requester.fillAll(now)
@@ -254,7 +264,7 @@ export class TorrentCore {
       case 'haveAll':
       case 'haveNone':
         if (!peer.fast) return this.#disconnect(peer, `${message.type} without the fast extension`, false)
-        this.#setHave(peer, message.type === 'haveAll', undefined)
+        this.#table.claimAll(peer, message.type === 'haveAll', undefined)
         return this.#hasMore(peer, now)
       case 'request':
         return this.#onRequest(peer, message.piece, message.begin, message.length)
@@ -280,16 +290,7 @@ export class TorrentCore {
 
   #onHave(peer: PeerState, piece: number, now: number): void {
     if (piece >= this.#table.pieceCount) return this.#disconnect(peer, `have of piece ${piece}`, false)
-    if (peer.hasAll) return
-    peer.saidHave = true
-    peer.have ??= new Bitfield(this.#table.pieceCount)
-    if (!peer.have.set(piece)) return
-    this.#table.addPeerPiece(piece)
-    if (peer.have.full) {
-      this.#table.countPeer(peer, -1)
-      peer.hasAll = true
-      peer.have = undefined
-    }
+    if (!this.#table.claim(peer, piece)) return
     if (!this.#table.stored.get(piece)) this.#hasMore(peer, now)
   }
 
@@ -301,16 +302,8 @@ export class TorrentCore {
       const reason = error instanceof Error ? error.message : String(error)
       return this.#disconnect(peer, `bitfield: ${reason}`, false)
     }
-    this.#setHave(peer, have.full, have)
+    this.#table.claimAll(peer, have.full, have)
     this.#hasMore(peer, now)
-  }
-
-  #setHave(peer: PeerState, all: boolean, have: Bitfield | undefined): void {
-    this.#table.countPeer(peer, -1)
-    peer.saidHave = true
-    peer.hasAll = all
-    peer.have = all ? undefined : have
-    this.#table.countPeer(peer, 1)
   }
 
   #hasMore(peer: PeerState, now: number): void {
@@ -332,120 +325,7 @@ export class TorrentCore {
 
   #onBlock(block: ReceivedBlock, now: number): void {
     const completed = this.#intake.receive(block, now)
-    if (completed !== undefined) this.#store(completed)
-  }
-
-  #store(open: OpenPiece): void {
-    open.phase = 'storing'
-    const blockDigests = this.#blame.wantsDigests(open.piece)
-    this.#effects.push({ type: 'store', piece: open.piece, blockDigests })
-  }
-
-  #onStoreResult(piece: number, result: StoreResult, now: number): void {
-    const open = this.#table.open.get(piece)
-    if (open?.phase !== 'storing') return
-    if (result.kind === 'stored') {
-      this.#table.markStored(piece)
-      this.#requester.close(open, now)
-      if (result.blockDigests !== undefined) this.#punish(this.#blame.passed(piece, result.blockDigests))
-      this.#isStored(piece, now)
-    } else if (result.kind === 'mismatch') this.#onMismatch(open, result.blockDigests, now)
-    else this.#onStoreFailed(open, result.error, now)
-    this.#requester.starved = false
-    this.#requester.fillAll(now)
-  }
-
-  #isStored(piece: number, now: number): void {
-    this.#effects.push({ type: 'stored', piece })
-    for (const wait of this.#demand.stored(piece)) this.#effects.push({ type: 'waitDone', wait })
-    for (const peer of this.#peers.values()) {
-      if (peer.saidHave && peer.has(piece)) continue
-      this.#effects.push({ type: 'have', peer: peer.number, piece })
-    }
-    if (this.#table.stored.full) this.#relations.updateInterest(now)
-    this.#checkComplete()
-  }
-
-  #checkComplete(): void {
-    const selection = this.#table.selection
-    const done = this.#table.stored.full || (selection.selectedCount > 0 && !this.#selectionOpen())
-    if (this.#announcedComplete || !done) return
-    this.#announcedComplete = true
-    this.#effects.push({ type: 'complete' })
-  }
-
-  #selectionOpen(): boolean {
-    const { selection, open, suspect, verifying } = this.#table
-    if (selection.waiting > 0 || !suspect.empty || verifying.size > 0) return selection.selectedCount > 0
-    for (const piece of open.keys()) if (selection.has(piece)) return true
-    return false
-  }
-
-  #onMismatch(open: OpenPiece, digests: Uint8Array, now: number): void {
-    this.#failedPieces++
-    this.#intake.waste(this.#table.geometry.pieceSize(open.piece))
-    const senders = Array.from({ length: open.blockCount }, (_, block) => open.senderOf(block))
-    const guilty = this.#blame.failed(open.piece, digests, senders)
-    this.#requester.close(open, now)
-    if (guilty !== undefined) this.#punish([guilty])
-    else if (open.avoid.size > 0) {
-      // First failures count against no one: beside one liar every honest peer has a part in many of them. The next
-      // attempt is one suspect's alone, so only who keeps getting between counts up.
-      for (const sender of new Set(senders)) {
-        const peer = sender === undefined ? undefined : this.#peers.get(sender)
-        if (peer !== undefined && ++peer.failures >= MOST_FAILURES) this.#punish([peer.number])
-      }
-    }
-    this.#requester.urge(now)
-  }
-
-  #punish(guilty: readonly PeerNumber[]): void {
-    for (const peer of guilty) {
-      this.#effects.push({ type: 'disconnect', peer, reason: 'sent corrupt data', ban: true })
-    }
-  }
-
-  #onStoreFailed(open: OpenPiece, error: Error, now: number): void {
-    this.#requester.pausedUntil = now + STORE_RETRY_MS
-    open.phase = 'retrying'
-    this.#failWaits(open.piece, error)
-    this.#derive(now, true)
-  }
-
-  #failWaits(piece: number, error: Error): void {
-    for (const wait of this.#demand.waitsFor(piece)) {
-      this.#demand.endWait(wait)
-      this.#effects.push({ type: 'waitFailed', wait, error })
-    }
-  }
-
-  #onVerified(piece: number, good: boolean, now: number): void {
-    if (!this.#table.verifying.has(piece)) return
-    if (good) {
-      this.#table.markStored(piece)
-      this.#isStored(piece, now)
-    } else this.#table.markMissing(piece)
-    this.#requester.verified()
-    if (!good) {
-      this.#requester.demandChanged(now)
-      this.#requester.fillAll(now)
-    }
-  }
-
-  #onVerifyFailed(piece: number, error: Error): void {
-    this.#table.verifying.delete(piece)
-    this.#failWaits(piece, error)
-  }
-
-  #onDoubt(pieces: readonly number[], now: number): void {
-    for (const piece of pieces) {
-      if (!this.#table.stored.get(piece)) continue
-      this.#table.markSuspect(piece)
-      this.#demand.doubted(piece)
-      this.#effects.push({ type: 'doubted', piece })
-    }
-    this.#announcedComplete = false
-    this.#requester.demandChanged(now)
+    if (completed !== undefined) this.#outcomes.store(completed)
   }
 
   #onWait(wait: number, reader: number, begin: number, end: number, now: number): void {
@@ -461,10 +341,9 @@ export class TorrentCore {
       if (add) selection.add(piece, !stored.get(piece) && !open.has(piece))
       else selection.remove(piece)
     }
-    this.#announcedComplete = false
     this.#relations.noteWant(now)
     this.#derive(now, true)
-    this.#checkComplete()
+    this.#outcomes.selectionChanged()
   }
 
   /** Derives the wants anew; `changed`: they did for another reason than the windows. */
@@ -498,9 +377,7 @@ export class TorrentCore {
     if (this.wantsPeers) this.#relations.noteWant(now)
     this.#relations.tick(now)
     if (this.#demand.derive(now)) this.#requester.demandChanged(now)
-    for (const open of this.#table.open.values()) {
-      if (open.phase === 'retrying' && now >= this.#requester.pausedUntil) this.#store(open)
-    }
+    this.#outcomes.retry(now)
     this.#requester.tick(now)
     this.#relations.updateInterest(now)
     for (const peer of this.#peers.values()) {
