@@ -9,6 +9,9 @@ import { metainfoKind } from './plan.js'
 import type { FolderPicture } from './plan.js'
 import { fingerprintOf } from './metainfo-file.js'
 
+/** Stands for the state of a file that was never looked at: whoever loads it learns the real one. */
+const UNSEEN = ''
+
 /** Stat calls under way at once: enough to keep the thread pool busy, few enough to leave it to others. */
 const STATS_AT_ONCE = 32
 
@@ -54,7 +57,8 @@ export async function identify(folder: string): Promise<FolderIdentity> {
 
 /**
  * Lists the folder. A name that is known and not suspected keeps its fingerprint without a look at the file: with ten
- * thousand files, one that changes should not cost ten thousand calls.
+ * thousand files, one that changes should not cost ten thousand calls. One that is new is loaded anyway, and not looked at
+ * here either.
  *
  * @param suspects names to look at again, or `all`
  */
@@ -75,8 +79,9 @@ export async function look(
   const unsure: string[] = []
   for (const name of names) {
     if (metainfoKind(name) === undefined) continue
-    const fingerprint = suspects === 'all' || suspects.has(name) ? undefined : known.get(name)
-    if (fingerprint === undefined) unsure.push(name)
+    const fingerprint = known.get(name)
+    if (fingerprint === undefined) files.set(name, UNSEEN)
+    else if (suspects === 'all' || suspects.has(name)) unsure.push(name)
     else files.set(name, fingerprint)
   }
   let next = 0

@@ -37,6 +37,9 @@ export class UnusableFileError extends Error {
   }
 }
 
+/** There is no file of that name, or it is a folder: nothing to complain about. */
+export class NoFileError extends Error {}
+
 /**
  * What tells two states of a file apart. The time of the last status change is part of it: a file made readable by chmod
  * must be tried again, and `cp -p` over a file of equal size leaves nothing else.
@@ -50,16 +53,13 @@ export function fingerprintOf(stats: BigIntStats): string {
  *
  * @param path as bytes: names in the folder need not be UTF-8
  * @param maxBytes a larger file is refused unread
- * @throws UnusableFileError for anything but a regular file within the limit; a system error when it cannot be read
+ * @throws NoFileError when there is nothing to read, UnusableFileError for anything but a regular file within the limit; a system error when it cannot be read
  */
 export async function loadFile(path: Uint8Array, maxBytes: number): Promise<LoadedFile> {
-  // O_NONBLOCK: opening a FIFO without a writer would otherwise hold a pool thread for ever.
-  const fd = await openFile(
-    Buffer.from(path.buffer, path.byteOffset, path.byteLength),
-    constants.O_RDONLY | constants.O_NONBLOCK,
-  )
+  const fd = await openExisting(Buffer.from(path.buffer, path.byteOffset, path.byteLength))
   try {
     const stats = await statFile(fd, { bigint: true })
+    if (stats.isDirectory()) throw new NoFileError()
     const fingerprint = fingerprintOf(stats)
     if (!stats.isFile()) throw new UnusableFileError('it is not a regular file', fingerprint)
     if (stats.size === 0n) throw new UnusableFileError('it is empty', fingerprint)
@@ -80,5 +80,15 @@ export async function loadFile(path: Uint8Array, maxBytes: number): Promise<Load
     return { bytes: bytes.subarray(0, filled), fingerprint, modified: Number(stats.mtimeNs / 1_000_000n) }
   } finally {
     await closeFile(fd)
+  }
+}
+
+async function openExisting(path: Buffer): Promise<number> {
+  try {
+    // O_NONBLOCK: opening a FIFO without a writer would otherwise hold a pool thread for ever.
+    return await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new NoFileError()
+    throw error
   }
 }

@@ -92,6 +92,8 @@ export class MetainfoWatcher {
   #identity: FolderIdentity | undefined
   #absent: string | undefined
   #events: FolderEvents | undefined
+  /** The last attempt to begin watching; the one before it is over by then. */
+  #arming: Promise<void> | undefined
   /** Why events do not work, once they have failed: every file is looked at often then. */
   #blind: string | undefined
   #lastSweep = 0
@@ -136,6 +138,7 @@ export class MetainfoWatcher {
     clearTimeout(this.#timer)
     clearInterval(this.#poll)
     await this.#round
+    await this.#arming
     await this.#events?.close()
     this.#events = undefined
   }
@@ -209,8 +212,7 @@ export class MetainfoWatcher {
     const began = Date.now()
     const place = (await identify(this.#folder).catch(() => undefined))?.place
     const isNew = this.#absent !== undefined || place !== this.#identity?.place
-    // Watch first, look then: what happens between the two is seen twice rather than never.
-    if (isNew && place !== undefined) await this.#watchFolder()
+    if (isNew && place !== undefined) this.#arming = this.#watchFolder()
     const seen = await look(this.#folder, this.#known, isNew ? 'all' : suspects)
     if (seen.kind === 'absent') return this.#lost(seen.reason)
     if (this.#looksUnmounted(seen)) {
@@ -257,7 +259,9 @@ export class MetainfoWatcher {
     void events?.close()
   }
 
+  /** Not waited for by the first look: with 10,000 files chokidar takes longer to begin than we do to list them. */
   async #watchFolder(): Promise<void> {
+    await this.#arming
     await this.#events?.close()
     this.#blind = undefined
     const events = await FolderEvents.open(this.#folder, {
@@ -274,7 +278,9 @@ export class MetainfoWatcher {
       },
     })
     this.#events = events
-    if (this.#closed) await events.close()
+    // What was changed after it was looked at and before events began is found by another look, once things are calm.
+    this.#suspects = 'all'
+    this.#schedule(this.#times.settle)
   }
 
   async #perform(actions: readonly Action[]): Promise<void> {
@@ -289,14 +295,23 @@ export class MetainfoWatcher {
       await Promise.all(Array.from({ length: Math.min(LOADS_AT_ONCE, loads.length) }, work))
     }
     for (const { kind, name } of actions) {
-      if (kind !== 'forget') continue
-      this.#complaints.clear(name)
-      this.#claims.drop(name, Date.now())
+      if (kind === 'forget') this.#forget(name)
     }
   }
 
+  #forget(name: string): void {
+    this.#complaints.clear(name)
+    this.#claims.drop(name, Date.now())
+  }
+
   async #load(name: string): Promise<void> {
-    const { infohashes, trouble, fingerprint } = await loadSource(this.#folder, name, this.#torrents)
+    const outcome = await loadSource(this.#folder, name, this.#torrents)
+    if (outcome === undefined) {
+      this.#known.delete(name)
+      this.#forget(name)
+      return
+    }
+    const { infohashes, trouble, fingerprint } = outcome
     if (fingerprint !== undefined) this.#known.set(name, fingerprint)
     const now = Date.now()
     if (trouble === undefined) {

@@ -6,7 +6,7 @@
 
 import { displayName, pathOf } from './folder-scan.js'
 import { magnetWords } from './magnet-list.js'
-import { loadFile, UnusableFileError } from './metainfo-file.js'
+import { loadFile, NoFileError, UnusableFileError } from './metainfo-file.js'
 import { metainfoKind } from './plan.js'
 import type { SourceOrigin, TorrentPort } from './ports.js'
 
@@ -24,8 +24,17 @@ export interface LoadOutcome {
   readonly fingerprint: string | undefined
 }
 
-/** Loads one file. @param name its name in the folder, as a byte string */
-export async function loadSource(folder: string, name: string, torrents: TorrentPort): Promise<LoadOutcome> {
+/**
+ * Loads one file.
+ *
+ * @param name its name in the folder, as a byte string
+ * @returns `undefined` when there is no such file, or it is a folder
+ */
+export async function loadSource(
+  folder: string,
+  name: string,
+  torrents: TorrentPort,
+): Promise<LoadOutcome | undefined> {
   const isMagnet = metainfoKind(name) === 'magnet'
   let fingerprint: string | undefined
   try {
@@ -36,6 +45,7 @@ export async function loadSource(folder: string, name: string, torrents: Torrent
     const { infohash } = torrents.add({ metainfo: loaded.bytes }, origin)
     return { fingerprint, infohashes: [infohash], trouble: undefined }
   } catch (error) {
+    if (error instanceof NoFileError) return undefined
     if (error instanceof UnusableFileError) fingerprint = error.fingerprint
     return { fingerprint, infohashes: [], trouble: reasonOf(error) }
   }
