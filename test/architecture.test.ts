@@ -52,9 +52,7 @@ const WORLDLY = [
 
 const MAX_LINES = 400
 /** Longer than they should be. Their numbers may only fall. */
-const LONG: Readonly<Record<string, number>> = {
-  'torrent/torrent.ts': 460,
-}
+const LONG: Readonly<Record<string, number>> = { 'torrent/torrent.ts': 450 }
 
 /** `torrent/core`, `fs`, ...; `torrent` for the files at the engine's top. */
 function partOf(path: string): string {
