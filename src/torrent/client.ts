@@ -27,7 +27,8 @@ import { PeerListener } from './peer/listener.js'
 import { SavedMetadata } from './saved-metadata.js'
 import { FileStorage } from './storage/file-storage.js'
 import type { Storage } from './storage/storage.js'
-import { Torrent, type TorrentContext, type TorrentSeed } from './torrent.js'
+import { Torrent } from './torrent.js'
+import type { TorrentContext, TorrentSeed } from './torrent-context.js'
 
 /** Torrents whose storage is being opened at a time. */
 const MAX_OPENING = 32

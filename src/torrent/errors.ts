@@ -40,3 +40,8 @@ export class TorrentError extends Error {
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
 }
+
+/** An error that says what failed, with the reason of what was thrown behind it. */
+export function causedBy(cause: unknown, code: TorrentErrorCode, what: string): TorrentError {
+  return new TorrentError(code, `${what}: ${messageOf(cause)}`, { cause })
+}

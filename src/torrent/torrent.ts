@@ -6,14 +6,10 @@
  */
 import { EventEmitter } from 'node:events'
 
-import type { ConnectionLimits } from './connection-limits.js'
-import type { MemoryBudget } from './data/memory-budget.js'
-import type { PieceStore, StoreTarget } from './data/piece-store.js'
+import type { StoreTarget } from './data/piece-store.js'
 import { Announcer } from './discovery/announcer.js'
-import type { TrackerClient } from './discovery/tracker-client.js'
-import { messageOf, TorrentError } from './errors.js'
+import { causedBy, TorrentError } from './errors.js'
 import { File } from './file.js'
-import type { Logger } from './logger.js'
 import { MetadataLink } from './metadata-link.js'
 import { parseInfo, type Info } from './metainfo/info.js'
 import { hostOfBytes, type HostPort } from './metainfo/addresses.js'
@@ -21,42 +17,13 @@ import type { Identity } from './peer/handshaking.js'
 import { PeerTalk } from './peer-talk.js'
 import type { ReaderSource } from './reader.js'
 import { storageTorrentOf } from './storage-torrent.js'
-import type { Storage, TorrentStorage } from './storage/storage.js'
+import type { TorrentStorage } from './storage/storage.js'
 import { StoredBytes } from './stored-bytes.js'
 import { Swarm, type Link, type SwarmEvents } from './swarm.js'
 import { TorrentEngine, type EngineOwner } from './torrent-engine.js'
+import type { TorrentContext, TorrentSeed } from './torrent-context.js'
 import { torrentStatus, type TorrentStatus } from './torrent-status.js'
 import type { WireMessage } from './wire/messages.js'
-
-/** What a torrent shares with the others of its client. */
-export interface TorrentContext {
-  readonly peerId: Uint8Array
-  readonly storage: Storage
-  readonly store: PieceStore
-  readonly budget: MemoryBudget
-  readonly limits: ConnectionLimits
-  readonly maxPeersPerTorrent: number
-  readonly readaheadBytes: number
-  readonly logger: Logger
-  /** Undefined: announce to nobody. */
-  readonly trackers: TrackerClient | undefined
-  /** The port peers may connect to; 0 for none. */
-  port(): number
-  /** Runs `task`, which opens a torrent's storage, when its turn has come. */
-  opening(infohash: string, task: () => Promise<void>): Promise<void>
-  /** Keeps the info dictionary of a magnet for the next start. */
-  keepMetadata(infohash: string, raw: Uint8Array): Promise<void>
-}
-
-/** What is known of a torrent when it is added. */
-export interface TorrentSeed {
-  readonly infohash: string
-  readonly info?: Info
-  readonly name?: string
-  readonly creationDate?: number
-  readonly trackers: readonly (readonly string[])[]
-  readonly peers: readonly HostPort[]
-}
 
 interface TorrentEvents {
   /** The metadata is known and the storage open: there are files. */
@@ -293,11 +260,7 @@ export class Torrent extends EventEmitter<TorrentEvents> {
       this.#target = this.#context.store.attach(torrent, storage)
       this.#begin(info, storage, this.#target)
     } catch (error) {
-      this.#warn(
-        error instanceof TorrentError
-          ? error
-          : new TorrentError('ERR_TORRENTFS_STORAGE', `${this.#name}: ${messageOf(error)}`, { cause: error }),
-      )
+      this.#warn(causedBy(error, 'ERR_TORRENTFS_STORAGE', this.#name))
     }
   }
 
@@ -386,23 +349,11 @@ export class Torrent extends EventEmitter<TorrentEvents> {
     try {
       info = parseInfo(raw)
     } catch (error) {
-      return this.#warn(
-        new TorrentError('ERR_TORRENTFS_METAINFO', `${this.#name}: its metadata: ${messageOf(error)}`, {
-          cause: error,
-        }),
-      )
+      return this.#warn(causedBy(error, 'ERR_TORRENTFS_METAINFO', `${this.#name}: its metadata`))
     }
     this.setInfo(info)
     this.#context.keepMetadata(this.infohash, raw).catch((error: unknown) => {
-      this.#warn(
-        new TorrentError(
-          'ERR_TORRENTFS_STORAGE',
-          `${this.#name}: cannot keep its metadata: ${messageOf(error)}`,
-          {
-            cause: error,
-          },
-        ),
-      )
+      this.#warn(causedBy(error, 'ERR_TORRENTFS_STORAGE', `${this.#name}: cannot keep its metadata`))
     })
   }
 
