@@ -6,6 +6,7 @@
 import { stat } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { lstat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { stampOf } from './direct-files.js'
 import { errnoOf, storageFailure } from './failure.js'
 import { ABSENT } from './resume-record.js'
@@ -32,8 +33,9 @@ export async function stampsOf(paths: readonly string[]): Promise<Stamp[]> {
 }
 
 /**
- * Whether something in the download folder must not be written to as if it were a torrent's: a file of another length, a folder or a
- * symbolic link where a file belongs, or anything hidden (a torrent named `.bashrc` must not get at the user's).
+ * Whether something in the download folder must not be written to as if it were a torrent's: a file of another length, a
+ * folder or a symbolic link where a file belongs, a mount, or anything hidden (a torrent named `.bashrc` must not get at
+ * the user's).
  *
  * @param top absolute path of what would be the torrent's own file or folder
  * @param hidden whether its name begins with a dot
@@ -46,6 +48,8 @@ export async function isForeign(
   const stats = await lstatIfThere(top)
   if (stats === undefined) return false
   if (hidden || stats.isSymbolicLink()) return true
+  // What is mounted there is someone else's: our own mount, where the daemon runs in its download folder.
+  if (stats.dev !== (await lstatIfThere(`${dirname(top)}/`))?.dev) return true
   for (let at = 0; at < wanted.length; at += AT_ONCE) {
     const batch = wanted.slice(at, at + AT_ONCE)
     const found = await Promise.all(batch.map(({ path }) => lstatIfThere(path)))

@@ -418,6 +418,24 @@ describe('the file storage', () => {
     }
   })
 
+  it('does not write into what is mounted where a torrent would lie', async t => {
+    const root = await temporaryFolder(t)
+    const mounted = join(root, 'mixed')
+    mkdirSync(mounted)
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', 'torrentfs-test', mounted], { stdio: 'pipe' })
+    } catch (thrown) {
+      t.skip(`SKIP: cannot mount a tmpfs (root is needed): ${String(thrown)}`)
+      return
+    }
+    atEnd(t, () => void execFileSync('umount', ['-l', mounted]))
+    const fixture = mixedFixture()
+    const opened = await storageAt(t, root).open(fixture.torrent)
+    await store(opened, fixture, [0])
+    assert.notEqual(opened.layout.name, 'mixed')
+    assert.deepEqual(readdirSync(mounted), [])
+  })
+
   it("does not give a removed torrent's place to another of its name", async t => {
     const root = await temporaryFolder(t)
     const [one, two] = [mixedFixture('same', 1), mixedFixture('same', 2)]
