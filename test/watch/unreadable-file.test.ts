@@ -6,7 +6,7 @@ import { eventually, sampleTorrent, watchFixture } from './engine-double.js'
 /** `nobody`; this file has a process of its own, so that giving up root hurts no other test. */
 const NOBODY = 65534
 
-it('loads a file that becomes readable', { timeout: 20_000 }, async t => {
+it('loads a file that becomes readable', { timeout: 40_000 }, async t => {
   const { base, folder, engine, watcher, logger } = await watchFixture(t)
   await mkdir(folder)
   const a = sampleTorrent('a')
