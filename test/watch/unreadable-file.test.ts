@@ -6,7 +6,7 @@ import { eventually, sampleTorrent, watchFixture } from './engine-double.js'
 /** `nobody`; this file has a process of its own, so that giving up root hurts no other test. */
 const NOBODY = 65534
 
-it('loads a file that becomes readable', { timeout: 40_000 }, async t => {
+it('loads a file that becomes readable', { timeout: 20_000 }, async t => {
   const { base, folder, engine, watcher, logger } = await watchFixture(t)
   await mkdir(folder)
   const a = sampleTorrent('a')
@@ -18,7 +18,8 @@ it('loads a file that becomes readable', { timeout: 40_000 }, async t => {
     t.after(() => process.seteuid?.(0))
   }
   await watcher.start()
-  await eventually(() => logger.warnings.length === 1, 2000, 'warned')
+  // Only what follows is promised within 2 s; a complaint waits for quiet, and may be late on a busy machine.
+  await eventually(() => logger.warnings.length === 1, 10_000, 'warned')
   await chmod(file, 0o644)
   await eventually(() => engine.present.has(a.infohash), 2000, 'readable')
 })

@@ -55,10 +55,6 @@ export class Demand {
     return this.#now.size
   }
 
-  isNow(piece: number): boolean {
-    return this.#now.has(piece)
-  }
-
   isWanted(piece: number): boolean {
     if (this.#now.has(piece)) return true
     for (const window of this.#windows) if (piece >= window.begin && piece < window.end) return true
