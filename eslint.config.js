@@ -8,7 +8,7 @@ import js from '@eslint/js'
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist/', '.build/', 'node_modules/', 'coverage/', 'bench-results/'] },
+  { ignores: ['dist/', '.build/', 'node_modules/', 'coverage/', 'docs/', 'bench-results/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts', '**/*.cts'],

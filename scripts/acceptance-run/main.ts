@@ -1,14 +1,17 @@
 /**
  * The integration scenarios in full length, their figures printed. Points are numbered as the project counts them:
- * 2 swarm, 3 idle, 4 blocked readers, 5 kills, 6 disk full, 7 bad peers, 8 films. Without arguments: all.
+ * 2 swarm, 3 idle, 4 blocked readers, 5 kills, 6 disk full, 7 bad peers, 8 films, 9 interrupts,
+ * 10 and 11 a cache of limited size. Without arguments: all.
  * Exit code 1 when a promise was not kept, or a program it needs is absent.
  */
 
 import { badPeers } from '../../test/integration/scenarios/bad-peers.js'
 import { blockedReaders } from '../../test/integration/scenarios/blocked-readers.js'
+import { capacity } from '../../test/integration/scenarios/capacity.js'
 import { diskFull } from '../../test/integration/scenarios/disk-full.js'
 import { Figures } from '../../test/integration/scenarios/figures.js'
 import { closing, idle } from '../../test/integration/scenarios/idle.js'
+import { interrupts } from '../../test/integration/scenarios/interrupts.js'
 import { kills } from '../../test/integration/scenarios/kills.js'
 import { media } from '../../test/integration/scenarios/media.js'
 import { programs, Swarm, ways } from '../../test/integration/scenarios/swarm.js'
@@ -16,6 +19,7 @@ import { skipWithout } from '../../test/support/project.js'
 import { Scope } from '../../test/support/scope.js'
 
 const MiB = 1 << 20
+const GiB = 1024 * MiB
 
 const points: Readonly<
   Record<string, { readonly title: string; readonly run: (figures: Figures) => Promise<void> }>
@@ -56,6 +60,14 @@ const points: Readonly<
     title: 'films: ffprobe and ffmpeg -ss',
     run: figures => media(figures, { seconds: 120, bytesPerSecond: 16 * MiB, share: 0.25 }),
   },
+  9: { title: 'interrupts, unmounts, kills', run: figures => interrupts(figures, { limitMs: 200 }) },
+  10: { title: '10 GiB through a cache of 256 MiB, in files', run: figures => film(figures, 'file') },
+  11: { title: '10 GiB through a cache of 256 MiB, in blobs', run: figures => film(figures, 'blob') },
+}
+
+function film(figures: Figures, storage: string): Promise<void> {
+  const sizes = { length: 10 * GiB, pieceLength: MiB, cacheBytes: 256 * MiB }
+  return capacity(figures, { ...sizes, storage, readMs: 30 * 60_000 })
 }
 
 async function swarm(figures: Figures): Promise<void> {

@@ -12,10 +12,14 @@ interface Library {
     downloadDir: string
     testPeers: { host: string; port: number }[]
     disableTrackers: boolean
+    disableDht: boolean
     listenAddr: { host: string; port: number }
+    disableTcp: boolean
+    disableUtp: boolean
+    encryption: string
   }) => {
     listen(): Promise<void>
-    add(source: { metainfo: Uint8Array }): LibraryTorrent
+    addNow(source: { metainfo: Uint8Array }): LibraryTorrent
     close(): Promise<void>
   }
 }
@@ -27,19 +31,30 @@ interface LibraryTorrent {
   download(): void
 }
 
-const [library, torrentFile, folder, peer] = process.argv.slice(2) as [string, string, string, string]
+const [library, torrentFile, folder, peer, flow] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+  'tcp' | 'utp' | 'rc4',
+]
 const colon = peer.lastIndexOf(':')
 const { Client } = (await import(pathToFileURL(library).href)) as Library
 const client = new Client({
   downloadDir: folder,
   testPeers: [{ host: peer.slice(0, colon), port: Number(peer.slice(colon + 1)) }],
   disableTrackers: true,
-  listenAddr: { host: '127.0.0.1', port: 0 },
+  disableDht: true,
+  // Datagrams go out from where we listen.
+  listenAddr: { host: flow === 'utp' ? '' : '127.0.0.1', port: 0 },
+  disableTcp: flow === 'utp',
+  disableUtp: flow !== 'utp',
+  encryption: flow === 'rc4' ? 'require' : 'disable',
 })
 await client.listen()
 const cpuBefore = process.cpuUsage()
 const added = performance.now()
-const torrent = client.add({ metainfo: readFileSync(torrentFile) })
+const torrent = client.addNow({ metainfo: readFileSync(torrentFile) })
 if (!torrent.ready)
   await new Promise<void>(resolve => {
     torrent.once('ready', resolve)

@@ -1,7 +1,8 @@
 """Downloads one torrent from one peer with libtorrent as fast as it can, and prints what it took as JSON.
 
-Arguments: torrent file, folder to write to, host:port of the peer, and optionally `defaults` to leave
-libtorrent's settings of speed as they come. The clock of `seconds` starts when the peer
+Arguments: torrent file, folder to write to, host:port of the peer (or `webseed`: what the torrent names), and optionally `defaults` to leave
+libtorrent's settings of speed as they come, `utp` to connect by uTP alone, or `rc4` to make encrypted connections alone.
+The clock of `seconds` starts when the peer
 is connected (the delay of libtorrent's first connection attempt is told apart, as `connect`) and stops when
 every piece is checked and handed to the file system.
 """
@@ -14,7 +15,7 @@ import time
 import libtorrent as lt
 
 torrent, folder, peer = sys.argv[1:4]
-host, port = peer.rsplit(':', 1)
+host, port = peer.rsplit(':', 1) if peer != 'webseed' else (None, 0)
 
 settings = {
     'listen_interfaces': '0.0.0.0:0',
@@ -29,17 +30,23 @@ fast = {
     'recv_socket_buffer_size': 4 << 20, 'send_socket_buffer_size': 1 << 20, 'max_peer_recv_buffer_size': 8 << 20,
     'aio_threads': 4, 'hashing_threads': 2, 'connection_speed': 500,
 }
+if sys.argv[4:] == ['utp']:
+    fast.update({'enable_outgoing_utp': True, 'enable_outgoing_tcp': False})
+if sys.argv[4:] == ['rc4']:
+    fast.update({'in_enc_policy': 0, 'out_enc_policy': 0, 'allowed_enc_level': 2})
 session = lt.session(settings if sys.argv[4:] == ['defaults'] else {**settings, **fast})
 
 params = lt.add_torrent_params()
 params.ti = lt.torrent_info(torrent)
 params.save_path = folder
 params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
-params.peers = [(host, int(port))]
+if host is not None:
+    params.peers = [(host, int(port))]
 added = time.monotonic()
 cpu_before = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
 handle = session.add_torrent(params)
-handle.connect_peer((host, int(port)))
+if host is not None:
+    handle.connect_peer((host, int(port)))
 
 connected = finished = None
 deadline = added + 600

@@ -1,6 +1,7 @@
-"""Seeds torrents with libtorrent, over TCP only, for the bench and the demo.
+"""Seeds torrents with libtorrent, for the bench and the demo: over TCP only, or over uTP too.
 
-Started with the port to listen on (0: any) and the host to bind. Speaks one JSON object a line: prints
+Started with the host to bind, the port to listen on (0: any), and optionally `utp` for uTP beside TCP, or `rc4` to take and
+make encrypted connections alone. Speaks one JSON object a line: prints
 {"port": N} once it listens, then obeys the lines of its standard input, each answered by one line:
   {"add": "x.torrent", "dir": "/content"}  seeds without checking          -> {"added": infohash}
   {"stats": true}                          what was sent to all peers      -> {"payload": bytes, "sent": bytes}
@@ -14,12 +15,16 @@ import time
 import libtorrent as lt
 
 host, port = sys.argv[1], int(sys.argv[2])
+utp = sys.argv[3:] == ['utp']
+
+PLAIN = {'in_enc_policy': 2, 'out_enc_policy': 2}
+RC4 = {'in_enc_policy': 0, 'out_enc_policy': 0, 'allowed_enc_level': 2}
 
 session = lt.session({
     'listen_interfaces': '%s:%d' % (host, port),
     'enable_dht': False, 'enable_lsd': False, 'enable_upnp': False, 'enable_natpmp': False,
-    'enable_incoming_utp': False, 'enable_outgoing_utp': False,
-    'in_enc_policy': 2, 'out_enc_policy': 2,
+    'enable_incoming_utp': utp, 'enable_outgoing_utp': False,
+    **(RC4 if sys.argv[3:] == ['rc4'] else PLAIN),
     'unchoke_slots_limit': -1, 'connections_limit': 2000, 'active_seeds': -1, 'active_limit': -1,
     'allow_multiple_connections_per_ip': True,
     # Room for a deep pipeline: whatever is measured, the seeder must not be what limits it.

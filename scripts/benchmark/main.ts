@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Bench, Group } from './bench.js'
 import { GIB, randomContent, type Content } from './content.js'
+import { fillPageCache } from './memory.js'
 import { makeNetwork } from './network.js'
 import { CACHE, CHECKOUT, PYTHON, RESULTS, RUN, findProgram, goTorrentfs } from './places.js'
 import { onEnd, run } from './processes.js'
@@ -17,14 +18,37 @@ import { summarizeProfiles } from './profile.js'
 import { judge, table, type Row } from './report.js'
 import { blocked } from './rows/blocked.js'
 import { bulk } from './rows/bulk.js'
+import { commandDownload } from './rows/command-download.js'
+import { encrypted } from './rows/encrypted.js'
 import { huge } from './rows/huge.js'
+import { endurance } from './rows/endurance.js'
 import { firstByte, random } from './rows/latency.js'
 import { loop } from './rows/loop.js'
 import { many } from './rows/many.js'
+import { responsive } from './rows/responsive.js'
+import { session } from './rows/session.js'
 import { stored } from './rows/stored.js'
+import { webSeed } from './rows/web-seed.js'
+import { utp } from './rows/utp.js'
 import { Seeder, haveLibtorrent } from './seeder.js'
 
-const GROUPS: readonly Group[] = [bulk, huge, firstByte, random, blocked, stored, many, loop]
+const GROUPS: readonly Group[] = [
+  session,
+  bulk,
+  commandDownload,
+  utp,
+  encrypted,
+  huge,
+  firstByte,
+  random,
+  blocked,
+  responsive,
+  stored,
+  many,
+  loop,
+  webSeed,
+  endurance,
+]
 const NAMES = GROUPS.flatMap(group => group.rows)
 
 /** Free bytes a full run needs: content, one download at a time and what is not yet trimmed. */
@@ -91,6 +115,7 @@ async function main(): Promise<void> {
   })
   const disk = statfsSync(CACHE)
   if (disk.bavail * disk.bsize < ROOM) say(`warning: less than 6 GiB free in ${CACHE}`)
+  await fillPageCache(say)
   const network = makeNetwork(congestion)
   const about = await machine(network.describe)
   say(

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Content } from './content.js'
+import { keepsDownloads } from './memory.js'
 import { DAEMON, RESULTS, SCRIPTS, findProgram, freshFolder, goTorrentfs } from './places.js'
 import { exited, onEnd, run, start, until, usageOf, type Usage } from './processes.js'
 
@@ -34,6 +35,10 @@ export interface MountOptions {
   readonly loopDelay?: boolean
   /** Writes a CPU profile of the daemon into bench-results (ours only), named after this. */
   readonly profile?: string
+  /** Where data is, or goes; a folder of its own by default. */
+  readonly downloadDir?: string
+  /** More in the environment (ours only). */
+  readonly env?: Readonly<Record<string, string>>
   /** More flags (ours only). */
   readonly flags?: readonly string[]
   /** ms the mount may take to appear. */
@@ -59,11 +64,17 @@ export class Mounted {
   readonly #folder: string
   readonly #lift: () => void
 
-  private constructor(child: ChildProcess, folder: string, readyAfter: number, lift: () => void) {
+  private constructor(
+    child: ChildProcess,
+    folder: string,
+    downloadDir: string,
+    readyAfter: number,
+    lift: () => void,
+  ) {
     this.child = child
     this.#folder = folder
     this.mountDir = join(folder, 'mnt')
-    this.downloadDir = join(folder, 'data')
+    this.downloadDir = downloadDir
     this.log = join(folder, 'log')
     this.readyAfter = readyAfter
     this.#lift = lift
@@ -80,10 +91,9 @@ export class Mounted {
   static async start(o: MountOptions): Promise<Mounted> {
     const kind = o.kind ?? 'ours'
     const folder = freshFolder(`${kind}-${String(performance.now()).replace('.', '')}`)
-    const [mountDir, metainfoDir, downloadDir] = ['mnt', 'metainfo', 'data'].map(name =>
-      join(folder, name),
-    ) as [string, string, string]
-    for (const each of [mountDir, metainfoDir, downloadDir]) mkdirSync(each)
+    const [mountDir, metainfoDir] = [join(folder, 'mnt'), join(folder, 'metainfo')]
+    const downloadDir = o.downloadDir ?? join(folder, 'data')
+    for (const each of [mountDir, metainfoDir, downloadDir]) mkdirSync(each, { recursive: true })
     for (const content of o.contents)
       copyFileSync(content.torrent, join(metainfoDir, `${content.name}.torrent`))
     o.prepare?.(metainfoDir)
@@ -96,7 +106,11 @@ export class Mounted {
     ]
     const [program, args] = commandOf(kind, o, flags, mountDir, downloadDir)
     const began = performance.now()
-    const child = start(program, args, { cwd: downloadDir, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = start(program, args, {
+      cwd: downloadDir,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...o.env },
+    })
     const log = join(folder, 'log')
     const keep = (text: Buffer): void => {
       appendFileSync(log, text)
@@ -112,7 +126,7 @@ export class Mounted {
           throw new Error(`${kind} ended: ${tail(log)}`)
         return isMounted(mountDir)
       })
-      const mounted = new Mounted(child, folder, performance.now() - began, lift)
+      const mounted = new Mounted(child, folder, downloadDir, performance.now() - began, lift)
       const first = o.contents[0]
       if (first !== undefined) {
         // The Go torrentfs and btfs fill their tree after they have mounted.
@@ -153,7 +167,7 @@ export class Mounted {
     return JSON.parse(lines().at(-1) ?? '') as LoopDelay
   }
 
-  /** Ends it and removes what it downloaded. @returns ms until the process had ended. */
+  /** Ends it, and removes what it downloaded unless that is kept to the end. @returns ms until the process had ended. */
   async stop(): Promise<number> {
     const began = performance.now()
     this.child.kill('SIGTERM')
@@ -165,7 +179,7 @@ export class Mounted {
     const took = performance.now() - began
     this.#lift()
     rmSync(join(tmpdir(), `torrentfs-loop-${String(this.pid)}.json`), { force: true })
-    if (!isMounted(this.mountDir)) rmSync(this.#folder, { recursive: true, force: true })
+    if (!keepsDownloads && !isMounted(this.mountDir)) rmSync(this.#folder, { recursive: true, force: true })
     return took
   }
 }

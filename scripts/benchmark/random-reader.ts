@@ -1,8 +1,8 @@
 /**
- * A program: reads at given offsets of one file and prints the ms of each read as JSON. Synchronous on purpose:
+ * A program: reads what the file it is given says as JSON: at given offsets of one file and prints the ms of each read as JSON. Synchronous on purpose:
  * nothing of this process's own event loop is in the figures.
  */
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 
 interface Task {
   readonly path: string
@@ -12,7 +12,7 @@ interface Task {
   readonly rest?: number
 }
 
-const task = JSON.parse(process.argv[2] ?? '') as Task
+const task = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as Task
 const sleep = new Int32Array(new SharedArrayBuffer(4))
 const buffer = Buffer.alloc(task.length)
 const times: number[] = []

@@ -1,6 +1,7 @@
 /** The readers of the bench: always processes of their own, always ordinary programs or one small one of ours. */
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { COMPILED } from './places.js'
+import { COMPILED, RUN } from './places.js'
 import { run } from './processes.js'
 
 /** Bytes a second and what they are made of. */
@@ -50,7 +51,9 @@ export async function readAt(o: {
   readonly rest?: number
 }): Promise<number[]> {
   const program = join(COMPILED, 'scripts', 'benchmark', 'random-reader.js')
-  const outcome = await run(process.execPath, [program, JSON.stringify(o)], { timeout: 120_000 })
+  const task = join(RUN, 'reads.json')
+  writeFileSync(task, JSON.stringify(o))
+  const outcome = await run(process.execPath, [program, task], { timeout: 120_000 })
   if (outcome.code !== 0) throw new Error(`random reads of ${o.path}: ${outcome.stderr.trim()}`)
   return JSON.parse(outcome.stdout) as number[]
 }

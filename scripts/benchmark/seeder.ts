@@ -30,10 +30,11 @@ export class Seeder {
     this.#answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   }
 
-  /** Starts libtorrent on the far side of the network. */
-  static start(network: Network): Promise<Seeder> {
+  /** Starts libtorrent on the far side of the network. @param flow uTP beside TCP, or RC4 alone; else TCP in the open */
+  static start(network: Network, flow?: 'utp' | 'rc4'): Promise<Seeder> {
     const script = join(SCRIPTS, 'libtorrent_seeder.py')
-    return Seeder.startProgram(network, [PYTHON, '-W', 'ignore', script, network.host, '0'])
+    const more = flow === undefined ? [] : [flow]
+    return Seeder.startProgram(network, [PYTHON, '-W', 'ignore', script, network.host, '0', ...more])
   }
 
   /** Starts any program that is driven the way libtorrent_seeder.py is. */

@@ -121,6 +121,7 @@ async function demo(): Promise<void> {
     `-downloadDir=${downloadDir}`,
     `-testPeer=${seeder.address}`,
     '-disableTrackers',
+    '-disableDht',
   ]
   command(`torrentfs ${flags.join(' \\\n    ')}`)
   const log = join(work, 'torrentfs.log')

@@ -21,7 +21,12 @@ async function freePort(): Promise<number> {
 }
 
 const port = wanted === '0' ? await freePort() : Number(wanted)
-const client = new Client({ downloadDir: folder, disableTrackers: true, listenAddr: { host, port } })
+const client = new Client({
+  downloadDir: folder,
+  disableTrackers: true,
+  disableDht: true,
+  listenAddr: { host, port },
+})
 await client.listen()
 
 const say = (answer: object): void => {
@@ -36,7 +41,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     say({ payload, sent: payload })
     continue
   }
-  const torrent = client.add({ metainfo: readFileSync(command.add) })
+  const torrent = client.addNow({ metainfo: readFileSync(command.add) })
   // What lies there already is hashed, not downloaded: there is nobody to download from.
   torrent.download()
   const complete = (): boolean => {

@@ -5,7 +5,7 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { mountTorrents } from '../fs/index.js'
+import { chooseBackend, mountTorrents } from '../fs/index.js'
 import type { Mount } from '../fs/index.js'
 import { Client } from '../torrent/index.js'
 import type { Torrent } from '../torrent/index.js'
@@ -13,6 +13,7 @@ import { MetainfoWatcher } from '../watch/index.js'
 import type { TorrentPort } from '../watch/index.js'
 import type { DaemonConfig } from './daemon-flags.js'
 import type { DaemonLog } from './log.js'
+import { makeStorage } from './storage-choice.js'
 import { reportStatus } from './status-report.js'
 
 /** ms from the wish to end to the end: what has not ended by then is left behind. */
@@ -40,10 +41,30 @@ export class Daemon {
     const { host, port } = config.listenAddr
     this.#client = new Client({
       downloadDir: config.downloadDir,
+      storage: makeStorage(config.storage, { ...config, logger: log }),
       listenAddr: host === '' ? { port } : { host, port },
       testPeers: config.testPeers,
       disableTrackers: config.disableTrackers,
+      disableDht: config.disableDht,
+      ...(config.dhtBootstrap === undefined ? {} : { dhtBootstrap: config.dhtBootstrap }),
+      disablePex: config.disablePex,
+      disableLsd: config.disableLsd,
+      maxDownloadRate: config.maxDownloadRate,
+      maxUploadRate: config.maxUploadRate,
+      disableUpload: config.disableUpload,
+      maxPeers: config.maxPeers,
+      maxPeersPerTorrent: config.maxPeersPerTorrent,
+      encryption: config.encryption,
+      ...(config.proxy === undefined ? {} : { proxy: config.proxy }),
+      blocklist: config.blocklist,
+      ...(config.bindInterface === undefined ? {} : { bindInterface: config.bindInterface }),
+      disablePortMapping: config.disablePortMapping,
+      anonymous: config.anonymous,
+      disableUtp: config.disableUtp,
+      disableWebSeeds: config.disableWebseeds,
+      disableTcp: config.disableTcp,
       readaheadBytes: config.readaheadBytes,
+      ...(config.cacheBytes === undefined ? {} : { cacheBytes: config.cacheBytes }),
       logger: log,
     })
   }
@@ -51,10 +72,10 @@ export class Daemon {
   /**
    * Brings everything up, and resolves when the tree shows what the folder holds.
    *
-   * @param unmounted called when the mount went away without our doing
+   * @param unmounted called when the mount went away without our doing; with an error when it failed
    * @throws what went wrong; `stop` must be called all the same
    */
-  start(unmounted: () => void): Promise<void> {
+  start(unmounted: (failure: Error | undefined) => void): Promise<void> {
     return (this.#starting ??= this.#start(unmounted))
   }
 
@@ -72,17 +93,19 @@ export class Daemon {
     reportStatus(this.#log, {
       startedAt: this.#startedAt,
       torrents: this.#client.torrents,
+      client: this.#client.status(),
       watch: this.#watcher?.status(),
     })
   }
 
-  async #start(unmounted: () => void): Promise<void> {
+  async #start(unmounted: (failure: Error | undefined) => void): Promise<void> {
     const { mountDir, metainfoDir, downloadDir, allowOther, readTimeoutMs, readaheadBytes } = this.#config
     await this.#client.listen()
     if (this.#stopping !== undefined) return
     // The mount comes before the torrents: the store then sees a mount point for what it is.
     const mount = await mountTorrents({
       mountDir,
+      backend: chooseBackend(this.#config.fuseBackend, this.#log),
       allowOther,
       readTimeoutMs,
       readaheadBytes,
@@ -90,8 +113,8 @@ export class Daemon {
     })
     this.#mount = mount
     if (this.#stopping !== undefined) return
-    void mount.closed.then(() => {
-      if (this.#stopping === undefined) unmounted()
+    void mount.closed.then(failure => {
+      if (this.#stopping === undefined) unmounted(failure)
     })
     const watcher = new MetainfoWatcher({
       folder: metainfoDir,
@@ -122,11 +145,13 @@ export class Daemon {
   #port(mount: Mount): TorrentPort {
     return {
       add: (source, origin) => {
-        const torrent = this.#client.add(source)
+        const torrent = this.#client.addNow(source)
         mount.add(torrent, { mtimeMs: origin.modified })
         return torrent
       },
-      remove: infohash => this.#client.remove(infohash),
+      // Nobody would count what a torrent leaves behind that is not there any more.
+      remove: infohash =>
+        this.#client.remove(infohash, { deleteData: this.#config.cacheBytes !== undefined }),
     }
   }
 

@@ -5,6 +5,9 @@
  * one-letter flags m, o, u, n, ...
  */
 
+import { nearestName } from '../torrent/index.js'
+import { UsageError } from './usage-error.js'
+
 /** On or off; off unless given. */
 export interface SwitchFlag {
   readonly kind: 'switch'
@@ -41,9 +44,6 @@ export type FlagValues<T extends FlagTable> = {
         ? V | undefined
         : never
 }
-
-/** A command line that cannot be understood; the message names the flag. */
-export class UsageError extends Error {}
 
 /** True when help is asked for anywhere, even beside mistakes. */
 export function asksFor(name: string, args: readonly string[]): boolean {
@@ -119,29 +119,8 @@ function isFlagOf(table: FlagTable, arg: string): boolean {
 }
 
 function suggestion(name: string, known: readonly string[]): string {
-  let best: string | undefined
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1
-  for (const candidate of known) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
-    if (distance < least) [best, least] = [candidate, distance]
-  }
+  const best = nearestName(name, known)
   return best === undefined ? '' : ` (did you mean -${best}?)`
-}
-
-/** Insertions, deletions and replacements that lead from one word to the other. */
-function editDistance(a: string, b: string): number {
-  // A hostile argument would otherwise cost the square of its length.
-  if (Math.abs(a.length - b.length) > 8) return 9
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1))
-    }
-    row = next
-  }
-  return row[b.length]!
 }
 
 /** The table as text for people, one flag a paragraph, no line wider than `width` where words allow it. */

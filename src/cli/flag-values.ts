@@ -1,7 +1,7 @@
 /**
  * What the values of flags may look like: sizes, durations, addresses, folders, choices.
  *
- * Pure, but for the home folder. Each parser throws an Error whose message says what was expected.
+ * Pure, but for the home folder. Must not import the engine: a command that only prints its help would load it. Each parser throws an Error whose message says what was expected.
  */
 
 import { homedir } from 'node:os'
@@ -32,6 +32,21 @@ export function parseSize(text: string): number {
   const bytes = match === null || unit === undefined ? NaN : Math.round(Number(match[1]) * unit)
   if (!Number.isSafeInteger(bytes)) throw new Error('expected a size, such as 10MiB, 512k or 1048576')
   return bytes
+}
+
+/** A size from 1 byte; `undefined` for `off`. */
+export function parseCacheSize(text: string): number | undefined {
+  if (text.trim().toLowerCase() === 'off') return undefined
+  const bytes = parseSize(text)
+  if (bytes === 0) throw new Error('expected a size above 0, or off')
+  return bytes
+}
+
+/** A whole number from 1. */
+export function parseCount(text: string): number {
+  const count = /^\d+$/.test(text.trim()) ? Number(text) : 0
+  if (!Number.isSafeInteger(count) || count < 1) throw new Error('expected a whole number of at least 1')
+  return count
 }
 
 const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
@@ -80,11 +95,22 @@ export function parsePeer(text: string): HostAndPort {
   return address
 }
 
+/** A DHT node to begin with; undefined for `none` and for nothing: no node at all. */
+export function parseDhtNode(text: string): HostAndPort | undefined {
+  return ['', 'none'].includes(text.trim().toLowerCase()) ? undefined : parsePeer(text)
+}
+
 /** The absolute path of a folder. A leading `~` is the home folder: the shell leaves it alone behind an equals sign. */
 export function parseFolder(text: string): string {
   if (text === '') throw new Error('expected a folder')
   if (text.includes('\0')) throw new Error('a path has no NUL in it')
   return resolve(text === '~' || text.startsWith('~/') ? join(homedir(), text.slice(1)) : text)
+}
+
+/** The name or the address of a network interface. */
+export function parseInterface(text: string): string {
+  if (text === '') throw new Error('expected the name of an interface, such as tun0, or one of its addresses')
+  return text
 }
 
 /** One of a few words. */

@@ -8,11 +8,18 @@ import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, sep } from 'node:path'
 import { mountAt } from '../fs/index.js'
 import type { DaemonConfig } from './daemon-flags.js'
-import { UsageError } from './flag-parser.js'
+import { storagePath } from './storage-choice.js'
+import { UsageError } from './usage-error.js'
 
 /** @throws UsageError naming the flags whose folders lie in one another, or that are no folders */
 export async function checkFolders(config: DaemonConfig): Promise<void> {
   const mountDir = await settleMountDir(config.mountDir)
+  const kept = storagePath(config.storage, config.downloadDir)
+  if (kept !== undefined && (isWithin(kept, mountDir) || isWithin(await settle(kept), mountDir))) {
+    throw new UsageError(
+      `-storage (${kept}) lies inside -mountDir (${mountDir}): choose a place outside of it`,
+    )
+  }
   for (const flag of ['metainfoDir', 'downloadDir'] as const) {
     if (isWithin(config[flag], mountDir)) throw overlap('inside', flag, config[flag], mountDir)
     const folder = await settle(config[flag])

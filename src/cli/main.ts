@@ -9,11 +9,12 @@ import { constants } from 'node:os'
 import { Daemon } from './daemon.js'
 import { helpText, parseDaemonFlags } from './daemon-flags.js'
 import type { DaemonConfig } from './daemon-flags.js'
-import { asksFor, UsageError } from './flag-parser.js'
+import { asksFor } from './flag-parser.js'
 import { checkFolders } from './folder-check.js'
 import { openLog } from './log.js'
 import type { DaemonLog } from './log.js'
 import { answerSignals } from './signals.js'
+import { UsageError } from './usage-error.js'
 import { packageVersion } from './version.js'
 
 /** Runs the command and ends the process. @param args the command line without the program's name */
@@ -88,7 +89,8 @@ function runDaemon(config: DaemonConfig, log: DaemonLog): void {
     return fail('', error)
   }
   daemon
-    .start(() => {
+    .start(failure => {
+      if (failure !== undefined) return fail('', failure)
       log.info({ mountDir: config.mountDir }, 'unmounted by someone else; ending')
       stop()
     })

@@ -1,5 +1,5 @@
 /**
- * The signals the daemon answers. The first that asks for an end begins one; the second does not wait for it.
+ * The signals the commands answer. The first that asks for an end begins one; the second does not wait for it.
  *
  * Must not know what is to be ended.
  */
@@ -13,8 +13,8 @@ export interface SignalHandlers {
   end(signal: NodeJS.Signals): void
   /** Another one. Must end the process. */
   endNow(signal: NodeJS.Signals): void
-  /** SIGUSR1. */
-  report(): void
+  /** SIGUSR1, which is left alone without it. */
+  report?(): void
 }
 
 /** Answers signals for the rest of the process's life. */
@@ -29,5 +29,5 @@ export function answerSignals(handlers: SignalHandlers): void {
       handlers.end(signal)
     })
   }
-  process.on('SIGUSR1', () => handlers.report())
+  if (handlers.report !== undefined) process.on('SIGUSR1', () => handlers.report?.())
 }

@@ -46,8 +46,14 @@ function run(program: string, args: string[], timeout: number): Promise<Outcome>
  * @returns undefined, or why not
  */
 export async function unmount(mountDir: string, o: { lazy: boolean }): Promise<string | undefined> {
-  for (const program of ['fusermount3', 'fusermount']) {
-    const outcome = await run(program, [o.lazy ? '-uz' : '-u', '--', mountDir], UNMOUNT_TIMEOUT_MS)
+  const attempts: [program: string, options: string[]][] = [
+    ['fusermount3', [o.lazy ? '-uz' : '-u']],
+    ['fusermount', [o.lazy ? '-uz' : '-u']],
+  ]
+  // Root mounts without these, and must be able to unmount without them.
+  if (process.getuid?.() === 0) attempts.push(['umount', o.lazy ? ['-l'] : []])
+  for (const [program, options] of attempts) {
+    const outcome = await run(program, [...options, '--', mountDir], UNMOUNT_TIMEOUT_MS)
     if (outcome.ok) return undefined
     if (!outcome.absent) return outcome.stderr
   }

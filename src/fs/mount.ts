@@ -1,19 +1,20 @@
 /**
  * A mount of torrents: the filesystem, the backend that carries it, and their common life.
  */
-import { type Logger, silentLogger } from '../torrent/index.js'
+import { type Logger, silentLogger, type TorrentError } from '../torrent/index.js'
 import type { BackendMount, MountBackend } from './backends/backend.js'
-import { fuseNativeBackend } from './backends/fuse-native.js'
+import { chooseBackend } from './backends/choice.js'
 import { prepareMountPoint } from './mount-point.js'
 import type { ClientPort, TorrentPort } from './ports.js'
 import { TorrentFs } from './torrent-fs.js'
 
+/** What is mounted, where, and how it reads. */
 export interface MountTorrentsOptions {
   /** Made if missing; a stale mount of ours there is removed. */
   mountDir: string
   /** Its torrents of now are shown; later ones go to {@link Mount.add}. */
   client?: ClientPort | undefined
-  /** fuse-native by default. */
+  /** The best there is by default: see {@link chooseBackend}. */
   backend?: MountBackend | undefined
   /** Lets other users use the mount. */
   allowOther?: boolean | undefined
@@ -41,8 +42,11 @@ export class Mount {
     this.#backend = backend
   }
 
-  /** Resolves when the mount has gone: by {@link unmount}, or because someone else unmounted it. Never rejects. */
-  get closed(): Promise<void> {
+  /**
+   * Resolves when the mount has gone: by {@link unmount} or because someone else unmounted it with undefined, because it
+   * failed with the error. Never rejects.
+   */
+  get closed(): Promise<TorrentError | undefined> {
     return this.#backend.closed
   }
 
@@ -78,7 +82,8 @@ export class Mount {
  * @throws ERR_TORRENTFS_MOUNT naming the folder and the reason
  */
 export async function mountTorrents(options: MountTorrentsOptions): Promise<Mount> {
-  const { client, backend = fuseNativeBackend, allowOther = false, logger = silentLogger } = options
+  const { client, allowOther = false, logger = silentLogger } = options
+  const backend = options.backend ?? chooseBackend('auto', logger)
   const mountDir = await prepareMountPoint(options.mountDir, logger)
   const fs = new TorrentFs({
     logger,

@@ -5,7 +5,7 @@
  */
 import { TorrentError } from '../torrent/index.js'
 import { EINTR, EIO, errnoOf } from './errno.js'
-import type { FilePort, ReaderPort } from './ports.js'
+import type { FilePort, ReaderPort, ReadPortOptions } from './ports.js'
 
 /** What every read of a mount is given. */
 export interface ReadSettings {
@@ -77,27 +77,60 @@ export class OpenFile {
   /**
    * Fills `target` from `position`, and resolves (it never rejects) with bytes or a negative errno, once nothing will
    * write into `target` any more.
+   *
+   * @param signal aborting it ends this read alone, with EINTR
    */
-  async read(target: Uint8Array, position: number): Promise<number> {
+  read(target: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+    return this.#pend(position, target.length, signal, async (reader, length, options) => {
+      const wanted = length === target.length ? target : target.subarray(0, length)
+      const read = await reader.readAt(wanted, position, options)
+      // The kernel would take a short read for the end of the file and show zeros.
+      if (read !== length)
+        throw new TorrentError('ERR_TORRENTFS_STORAGE', `short read: ${read} of ${length} bytes`)
+      return read
+    })
+  }
+
+  /** Resolves (it never rejects) with 0 when those bytes are stored, or with a negative errno. Counts as a read. */
+  available(position: number, length: number, signal?: AbortSignal): Promise<number> {
+    return this.#pend(position, length, signal, async (reader, wanted, options) => {
+      await reader.available(position, wanted, options)
+      return 0
+    })
+  }
+
+  /** Stored bytes were read by someone else for this handle. */
+  note(position: number, length: number): void {
+    if (this.#endedWith) return
+    try {
+      this.#openCursor().reader.note(position, length)
+    } catch {
+      // The torrent has ended: nothing is fetched ahead any more.
+    }
+  }
+
+  async #pend(
+    position: number,
+    asked: number,
+    signal: AbortSignal | undefined,
+    run: (reader: ReaderPort, length: number, options: ReadPortOptions) => Promise<number>,
+  ): Promise<number> {
     if (this.#endedWith) return -this.#endedWith
-    const length = Math.min(target.length, this.#file.length - position)
+    const length = Math.min(asked, this.#file.length - position)
     if (length <= 0) return 0
-    const pending: PendingRead = { position, length: target.length }
+    const pending: PendingRead = { position, length: asked }
     if (this.#pending.size === 0) this.#waitingSince = performance.now()
     this.#pending.add(pending)
     let cursor: Cursor | undefined
     try {
       cursor = this.#openCursor()
-      const wanted = length === target.length ? target : target.subarray(0, length)
       const { readTimeoutMs } = this.#settings
-      const read = await (readTimeoutMs === undefined
-        ? cursor.reader.read(wanted, position)
-        : cursor.reader.read(wanted, position, { timeoutMs: readTimeoutMs }))
-      // The kernel would take a short read for the end of the file and show zeros.
-      if (read !== length)
-        throw new TorrentError('ERR_TORRENTFS_STORAGE', `short read: ${read} of ${length} bytes`)
-      return read
+      return await run(cursor.reader, length, {
+        ...(readTimeoutMs === undefined ? {} : { timeoutMs: readTimeoutMs }),
+        ...(signal === undefined ? {} : { signal }),
+      })
     } catch (error) {
+      if (signal?.aborted === true) return -EINTR
       if (cursor?.closedWith) return -cursor.closedWith
       this.#onFailure(this, position, length, error)
       return -errnoOf(error)

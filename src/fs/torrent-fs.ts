@@ -17,7 +17,7 @@ import { EBADF, EINTR, EIO, EISDIR, EROFS, errnoOf } from './errno.js'
 import { NAME_MAX } from './names.js'
 import { OpenFile, type ReadSettings } from './open-file.js'
 import type { FilePort, TorrentPort } from './ports.js'
-import { TorrentTree, type DirectoryNode, type FileNode, type TreeNode } from './tree.js'
+import { TorrentTree, type DirectoryNode, type FileNode, type TreeEntry, type TreeNode } from './tree.js'
 
 /** What `stat` tells of a node. */
 export interface Attributes {
@@ -46,6 +46,7 @@ export interface FilesystemStatistics {
   nameMax: number
 }
 
+/** Whose the nodes are, and how files are read. */
 export interface TorrentFsOptions extends ReadSettings {
   logger?: Logger | undefined
   /** Owner of every node; the user of this process by default. */
@@ -74,6 +75,16 @@ const ENDINGS: ReadonlySet<string> = new Set<TorrentErrorCode>([
   'ERR_TORRENTFS_READER_CLOSED',
 ])
 
+/** Told of what changes in the tree, as it changes. */
+export interface TreeObserver {
+  /** A torrent shows. Those whose names it takes were renamed before. */
+  shown(entry: TreeEntry<FilePort>, torrent: TorrentPort): void
+  /** A torrent has another name in the root. */
+  renamed(entry: TreeEntry<FilePort>): void
+  /** A torrent shows no longer. Those who get its name are renamed after. */
+  removed(entry: TreeEntry<FilePort>): void
+}
+
 interface Failure {
   infohash: string
   file: FilePort
@@ -89,8 +100,9 @@ interface Shown {
   leave(): void
 }
 
+/** The filesystem that a backend serves. */
 export class TorrentFs {
-  readonly tree = new TorrentTree<FilePort>()
+  readonly tree = new TorrentTree<FilePort>({ renamed: entry => this.#renamed(entry) })
   readonly #logger: Logger
   readonly #settings: ReadSettings
   readonly #uid: number
@@ -100,6 +112,7 @@ export class TorrentFs {
   readonly #nodes = new WeakMap<OpenFile, FileNode<FilePort>>()
   #nextHandle = 1
   #failures: Failure[] = []
+  readonly #observers = new Set<TreeObserver>()
   #rootMtimeMs = Date.now()
   #bytes = 0
   #closed = false
@@ -109,6 +122,22 @@ export class TorrentFs {
     this.#settings = { readaheadBytes: options.readaheadBytes, readTimeoutMs: options.readTimeoutMs }
     this.#uid = options.uid ?? process.getuid?.() ?? 0
     this.#gid = options.gid ?? process.getgid?.() ?? 0
+  }
+
+  /** Owner of every node. */
+  get owner(): { readonly uid: number; readonly gid: number } {
+    return { uid: this.#uid, gid: this.#gid }
+  }
+
+  /** Tells `observer` of changes from now on; what is in the tree already it sees there. @returns ends it */
+  watch(observer: TreeObserver): () => void {
+    this.#observers.add(observer)
+    return () => this.#observers.delete(observer)
+  }
+
+  /** The torrent of that infohash, if it was added. */
+  torrent(infohash: string): TorrentPort | undefined {
+    return this.#torrents.get(infohash)?.torrent
   }
 
   /**
@@ -136,6 +165,8 @@ export class TorrentFs {
   remove(infohash: string): void {
     this.#torrents.get(infohash)?.leave()
     this.#torrents.delete(infohash)
+    const leaving = this.tree.get(infohash)
+    if (leaving) for (const observer of this.#observers) observer.removed(leaving)
     const entry = this.tree.remove(infohash)
     if (entry) {
       this.#rootMtimeMs = Date.now()
@@ -155,6 +186,7 @@ export class TorrentFs {
     return folder.children.get(name)
   }
 
+  /** What `stat` tells of a node, as of now. */
   attributes(node: TreeNode<FilePort>): Attributes {
     const isFile = node.kind === 'file'
     return {
@@ -169,6 +201,7 @@ export class TorrentFs {
     }
   }
 
+  /** What `statfs` tells, as of now. */
   statistics(): FilesystemStatistics {
     const blockSize = 4096
     return {
@@ -188,7 +221,7 @@ export class TorrentFs {
   open(node: TreeNode<FilePort>, flags: number): number {
     if (node.kind === 'directory') return -EISDIR
     if ((flags & O_ACCMODE) !== 0) return -EROFS
-    if (this.#closed) return -EIO
+    if (this.#closed || this.tree.get(node.entry.torrent.infohash) !== node.entry) return -EIO
     const handle = this.#freeHandle()
     const open = new OpenFile({
       file: node.file,
@@ -207,14 +240,25 @@ export class TorrentFs {
    * Fills `target` from `position` of an open file. Never rejects; resolves, once nothing will write into `target` any
    * more, with the number of bytes (short only at the end of the file) or a negative errno.
    */
-  read(handle: number, target: Uint8Array, position: number): Promise<number> {
-    const open = this.#open.get(handle)
-    if (!open) return Promise.resolve(-EBADF)
-    if (this.#failures.length > 0) {
-      const failure = this.#recentFailure(open, position)
-      if (failure) return Promise.resolve(-failure.errno)
-    }
-    return open.read(target, position)
+  read(handle: number, target: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+    const open = this.#readable(handle, position)
+    return typeof open === 'number' ? Promise.resolve(open) : open.read(target, position, signal)
+  }
+
+  /**
+   * Resolves with 0 when those bytes of an open file are stored, without reading them, or with a negative errno. Never
+   * rejects. Counts as a read that waits.
+   *
+   * @param signal aborting it ends this wait alone, with EINTR
+   */
+  available(handle: number, position: number, length: number, signal?: AbortSignal): Promise<number> {
+    const open = this.#readable(handle, position)
+    return typeof open === 'number' ? Promise.resolve(open) : open.available(position, length, signal)
+  }
+
+  /** Stored bytes of an open file were read by someone else: what comes next is fetched ahead. */
+  note(handle: number, position: number, length: number): void {
+    this.#open.get(handle)?.note(position, length)
   }
 
   /** One descriptor of the handle was closed; others may be open still. */
@@ -284,6 +328,19 @@ export class TorrentFs {
     if (!entry) return
     this.#rootMtimeMs = Date.now()
     for (const file of torrent.files) if (!file.pad) this.#bytes += file.length
+    for (const observer of this.#observers) observer.shown(entry, torrent)
+  }
+
+  #renamed(entry: TreeEntry<FilePort>): void {
+    for (const observer of this.#observers) observer.renamed(entry)
+  }
+
+  /** The open file, or the negative errno a read of it ends with at once. */
+  #readable(handle: number, position: number): OpenFile | number {
+    const open = this.#open.get(handle)
+    if (!open) return -EBADF
+    const failure = this.#failures.length > 0 ? this.#recentFailure(open, position) : undefined
+    return failure ? -failure.errno : open
   }
 
   #freeHandle(): number {

@@ -43,6 +43,7 @@ export interface TreeEntry<F extends TreeFile> {
   readonly mtimeMs: number
 }
 
+/** A file of a torrent. */
 export interface FileNode<F extends TreeFile> {
   readonly kind: 'file'
   /** Unique at any time. May change (two torrents whose numbers collide): no identity across events. */
@@ -53,6 +54,7 @@ export interface FileNode<F extends TreeFile> {
   readonly file: F
 }
 
+/** The root, or a folder of a torrent. */
 export interface DirectoryNode<F extends TreeFile> {
   readonly kind: 'directory'
   readonly ino: number
@@ -65,6 +67,7 @@ export interface DirectoryNode<F extends TreeFile> {
   readonly subdirectories: number
 }
 
+/** What has a name in the tree. */
 export type TreeNode<F extends TreeFile> = FileNode<F> | DirectoryNode<F>
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
@@ -82,11 +85,14 @@ interface EntryRecord<F extends TreeFile> {
   legal: string
 }
 
-/** Tests narrow the numbers to make them collide. */
-export interface TorrentTreeOptions {
+export interface TorrentTreeOptions<F extends TreeFile> {
+  /** A torrent of the tree has another name in the root, because another came or went. */
+  renamed?: (entry: TreeEntry<F>) => void
+  /** Tests narrow the numbers to make them collide. */
   inodeNumber?: (infohash: string, index: number, attempt: number) => number
 }
 
+/** Names and inodes of torrents. */
 export class TorrentTree<F extends TreeFile> {
   readonly #root: DirectoryRecord<F> = {
     kind: 'directory',
@@ -99,12 +105,16 @@ export class TorrentTree<F extends TreeFile> {
     index: 0,
   }
   readonly #entries = new Map<string, EntryRecord<F>>()
+  /** Torrents that had a name before. */
+  readonly #named = new WeakSet<EntryRecord<F>>()
   /** Who bore a name last, and with what time: one small record per name ever seen. */
   readonly #bearers = new Map<string, { infohash: string; mtimeMs: number }>()
+  readonly #renamed: ((entry: TreeEntry<F>) => void) | undefined
   readonly #names: RankedSlots<string, EntryRecord<F>>
   readonly #inodes: RankedSlots<number, NodeRecord<F>>
 
-  constructor(options: TorrentTreeOptions = {}) {
+  constructor(options: TorrentTreeOptions<F> = {}) {
+    this.#renamed = options.renamed
     const numberOf = options.inodeNumber ?? inodeNumber
     this.#names = new RankedSlots({
       choice: (e, attempt) => rootName(e.legal, e.torrent.infohash, e.top.kind === 'file', attempt),
@@ -139,10 +149,17 @@ export class TorrentTree<F extends TreeFile> {
     return this.#inodes.size + 1
   }
 
+  /** Every torrent, in the order in which they came. */
+  entries(): Iterable<TreeEntry<F>> {
+    return this.#entries.values()
+  }
+
+  /** A torrent in the tree; undefined when it is not there. */
   get(infohash: string): TreeEntry<F> | undefined {
     return this.#entries.get(infohash)
   }
 
+  /** The node of a number; undefined when there is none now. */
   byInode(ino: number): TreeNode<F> | undefined {
     return ino === ROOT_INODE ? this.#root : this.#inodes.get(ino)
   }
@@ -210,8 +227,11 @@ export class TorrentTree<F extends TreeFile> {
       entry.mtimeMs = last.infohash === infohash ? last.mtimeMs : last.mtimeMs + 1
     }
     this.#bearers.set(name, { infohash, mtimeMs: entry.mtimeMs })
+    const isNew = !this.#named.has(entry)
+    this.#named.add(entry)
     entry.top.name = name
     this.#root.children.set(name, entry.top)
+    if (!isNew) this.#renamed?.(entry)
   }
 
   #buildFile(entry: EntryRecord<F>): FileRecord<F> | undefined {

@@ -3,32 +3,45 @@
  *
  * Owns those and the torrents. Must not know pieces or peers of any of them.
  */
-import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import {
+  checkAddOptions,
+  checkRemoveOptions,
+  type AddOptions,
+  type AddSourceOptions,
+  type RemoveOptions,
+} from './add-options.js'
+import { clientStatus, type ClientStatus } from './client-status.js'
+import {
   checkClientOptions,
-  DEFAULT_MAX_PEERS,
   DEFAULT_MAX_PEERS_PER_TORRENT,
   DEFAULT_READAHEAD_BYTES,
-  PEER_ID_PREFIX,
   type ClientOptions,
+  type Rates,
 } from './config.js'
-import { ConnectionLimits } from './connection-limits.js'
+import { PieceCache } from './capacity/piece-cache.js'
 import { MemoryBudget } from './data/memory-budget.js'
 import { PieceStore } from './data/piece-store.js'
-import { TrackerClient } from './discovery/tracker-client.js'
-import { TorrentError } from './errors.js'
+import type { Dht } from './discovery/dht/dht.js'
+import { causedBy, messageOf, TorrentError } from './errors.js'
+import { makePeerId } from './exposure.js'
+import { hooks } from './hooks.js'
 import { silentLogger, type Logger } from './logger.js'
 import { parseInfo } from './metainfo/info.js'
-import { parseMagnet, type Magnet } from './metainfo/magnet.js'
-import { parseMetainfo } from './metainfo/metainfo.js'
-import { PeerListener } from './peer/listener.js'
+import { loadMetainfo, sourceLabel, type SourceFile } from './metainfo-files.js'
+import { Network } from './network.js'
 import { SavedMetadata } from './saved-metadata.js'
-import { FileStorage } from './storage/file-storage.js'
+import { scrape, type ScrapeResult } from './scrape.js'
+import { FileStorage } from './storage/file/file-storage.js'
 import type { Storage } from './storage/storage.js'
+import { storageTorrentOf } from './storage-torrent.js'
+import { TaskQueue } from './task-queue.js'
 import { Torrent } from './torrent.js'
 import type { TorrentContext, TorrentSeed } from './torrent-context.js'
+import { mergeSeed, seedOf, seedOfMetainfo } from './torrent-seed.js'
+import { NO_TRAFFIC, pastTraffic, sumOfTraffic } from './traffic.js'
+import { canonicalInfohash, placeOfSource, type KnownSource, type TorrentSource } from './torrent-source.js'
 
 /** Torrents whose storage is being opened at a time. */
 const MAX_OPENING = 32
@@ -36,26 +49,28 @@ const MAINTENANCE_MS = 1000
 /** How long closing waits for trackers to be told, in ms. */
 const FAREWELLS_MS = 1500
 
-/** Where a torrent comes from: the bytes of a `.torrent` file, or a magnet URI. */
-export type TorrentSource = { readonly metainfo: Uint8Array } | { readonly magnet: string }
-
+/** Torrents, and the port, memory, DHT and limits that they share. {@link close} it, or `await using`. */
 export class Client {
   readonly #options: ClientOptions
   readonly #logger: Logger
-  readonly #peerId = Buffer.concat([Buffer.from(PEER_ID_PREFIX), randomBytes(12)])
+  readonly #peerId = makePeerId(false)
   readonly #budget: MemoryBudget
+  readonly #cache: PieceCache | undefined
   readonly #store: PieceStore
   readonly #storage: Storage
-  readonly #limits: ConnectionLimits
   readonly #metadata: SavedMetadata
-  readonly #trackers: TrackerClient | undefined
   readonly #context: TorrentContext
   readonly #torrents = new Map<string, Torrent>()
   /** Torrents that were removed and are not wound up yet: the same one must not be opened twice. */
   readonly #ending = new Map<string, Promise<void>>()
-  readonly #listener: PeerListener
-  readonly #openQueue: (() => void)[] = []
-  #opening = 0
+  /** The same torrents: what they did counts on. */
+  readonly #leaving = new Set<Torrent>()
+  /** Of the torrents that are gone. */
+  #pastTraffic = NO_TRAFFIC
+  readonly #network: Network
+  readonly #openings = new TaskQueue(MAX_OPENING)
+  readonly #end = new AbortController()
+  #listening: Promise<void> | undefined
   #maintenance: NodeJS.Timeout | undefined
   #memoryNotice = false
   #closing: Promise<void> | undefined
@@ -66,13 +81,14 @@ export class Client {
     this.#options = options
     this.#logger = options.logger ?? silentLogger
     this.#budget = new MemoryBudget(options.memoryBytes)
+    if (options.cacheBytes !== undefined)
+      this.#cache = new PieceCache({ bytes: options.cacheBytes, later: task => void setImmediate(task) })
     this.#store = new PieceStore({ logger: this.#logger })
-    this.#storage = options.storage ?? new FileStorage({ root: options.downloadDir, logger: this.#logger })
-    this.#limits = new ConnectionLimits(options.maxPeers ?? DEFAULT_MAX_PEERS)
+    // One of both there is.
+    this.#storage = options.storage ?? new FileStorage({ root: options.downloadDir!, logger: this.#logger })
     this.#metadata = new SavedMetadata(options.downloadDir)
-    this.#trackers = options.disableTrackers === true ? undefined : new TrackerClient()
+    this.#network = this.#makeNetwork()
     this.#context = this.#makeContext()
-    this.#listener = this.#makeListener()
     this.#budget.onRelease(() => this.#noticeMemory())
   }
 
@@ -83,46 +99,131 @@ export class Client {
 
   /** The port peers connect to; 0 before {@link listen}. */
   get port(): number {
-    return this.#listener.port
+    return this.#network.port
   }
 
-  /** @throws ERR_TORRENTFS_LISTEN */
-  async listen(): Promise<void> {
-    const { host, port } = this.#options.listenAddr ?? { port: 0 }
-    await this.#listener.listen(host, port)
-    this.#maintenance ??= setInterval(() => this.#maintain(), MAINTENANCE_MS)
-    this.#maintenance.unref()
+  /** Changes the limits from now on; what is not given stays as it is. @throws ERR_TORRENTFS_ARGUMENT */
+  setRates(rates: Rates): void {
+    this.#network.rates.set(rates)
   }
 
-  get(infohash: string): Torrent | undefined {
-    return this.#torrents.get(infohash)
+  /** A snapshot of all but single torrents: plain data. */
+  status(): ClientStatus {
+    const current = [...this.#torrents.values(), ...this.#leaving].map(torrent => torrent.traffic())
+    return clientStatus({
+      torrents: this.#torrents,
+      network: this.#network,
+      limits: this.#network.limits,
+      budget: this.#budget,
+      cache: this.#cache,
+      traffic: sumOfTraffic([this.#pastTraffic, ...current]),
+    })
+  }
+
+  /** The DHT, to ask something of it; undefined when there is none. It is the client's. */
+  get dht(): Dht | undefined {
+    return this.#network.dht
   }
 
   /**
-   * Adds a torrent. One of the same infohash is returned as it is, with trackers, peers and metadata added to it.
+   * Goes online: puts the blocklists in force, opens the port, and looks for peers from then on. {@link add} does it first
+   * if it was not done; with {@link addNow} it is up to the caller. Once it has succeeded, nothing more happens.
    *
-   * @throws ERR_TORRENTFS_METAINFO, ERR_TORRENTFS_BENCODE, ERR_TORRENTFS_V2_ONLY, ERR_TORRENTFS_MAGNET,
-   * ERR_TORRENTFS_CLOSED
+   * @throws ERR_TORRENTFS_LISTEN, ERR_TORRENTFS_BLOCKLIST, ERR_TORRENTFS_CLOSED; it may be tried again
    */
-  add(source: TorrentSource): Torrent {
-    if (this.#closing !== undefined) throw new TorrentError('ERR_TORRENTFS_CLOSED', 'the client is closed')
-    const seed =
-      'metainfo' in source ? seedOfMetainfo(source.metainfo) : seedOfMagnet(parseMagnet(source.magnet))
-    const known = this.#torrents.get(seed.infohash)
-    if (known !== undefined) return merge(known, seed)
-    const torrent = new Torrent(this.#context, seed)
-    this.#torrents.set(seed.infohash, torrent)
-    for (const peer of this.#options.testPeers ?? []) torrent.pinPeer(peer)
-    if (seed.info === undefined) void this.#loadMetadata(torrent)
-    return torrent
+  listen(): Promise<void> {
+    return (this.#listening ??= this.#listen().catch((error: unknown) => {
+      this.#listening = undefined
+      throw error
+    }))
   }
 
-  /** Removes a torrent and keeps its data; its waiting reads reject with ERR_TORRENTFS_REMOVED. */
-  async remove(infohash: string): Promise<void> {
-    const torrent = this.#torrents.get(infohash)
+  /**
+   * Asks trackers how many seeders and leechers they know of torrents, added or not. BEP 48.
+   *
+   * @param infohashes - 40 hexadecimal digits each
+   * @returns one result for each URL, in order
+   * @throws ERR_TORRENTFS_ARGUMENT for what is no infohash; ERR_TORRENTFS_ABORTED
+   */
+  scrape(
+    urls: readonly string[],
+    infohashes: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ScrapeResult[]> {
+    return scrape(this.#network.trackers, urls, infohashes, signal)
+  }
+
+  /** The torrent with this infohash (hexadecimal or base32), if it was added. */
+  get(infohash: string): Torrent | undefined {
+    return this.#torrents.get(canonicalInfohash(infohash) ?? infohash)
+  }
+
+  /**
+   * Adds a torrent by whatever names it; a path is read and a URL fetched first, by the client's rules (proxy, blocklist,
+   * interface). One that is there already is returned as it is, with the source's trackers, web seeds, peers and metadata
+   * added to it. Its metadata may not be known yet: see {@link Torrent.whenReady}.
+   *
+   * @throws ERR_TORRENTFS_ARGUMENT for what is no source; ERR_TORRENTFS_SOURCE naming the path or URL that cannot be had;
+   * ERR_TORRENTFS_METAINFO, ERR_TORRENTFS_BENCODE, ERR_TORRENTFS_V2_ONLY, ERR_TORRENTFS_MAGNET for one that makes no
+   * sense; ERR_TORRENTFS_TIMEOUT, ERR_TORRENTFS_PROXY, ERR_TORRENTFS_ABORTED; ERR_TORRENTFS_CLOSED; what {@link listen} throws
+   */
+  async add(source: TorrentSource, options: AddSourceOptions = {}): Promise<Torrent> {
+    checkAddOptions(options)
+    const { signal, ...rest } = options
+    const place = placeOfSource(source)
+    if (place.kind === 'file' || place.kind === 'url') {
+      await this.listen()
+      return this.#add(await this.#fetch(place, signal), rest)
+    }
+    const seed = seedOf(place)
+    await this.listen()
+    return this.#add(seed, rest)
+  }
+
+  /** What the torrent file that a source names says. */
+  async #fetch(place: SourceFile, signal: AbortSignal | undefined): Promise<TorrentSeed> {
+    const ends = signal === undefined ? this.#end.signal : AbortSignal.any([signal, this.#end.signal])
+    const bytes = await loadMetainfo(place, this.#network.metainfos, ends).catch((error: unknown) => {
+      this.#checkOpen()
+      throw error
+    })
+    try {
+      return seedOfMetainfo(bytes)
+    } catch (error) {
+      throw error instanceof TorrentError ? causedBy(error, error.code, sourceLabel(place)) : error
+    }
+  }
+
+  /**
+   * As {@link add}, but at once, for sources whose infohash is at hand.
+   *
+   * @throws as {@link add}; ERR_TORRENTFS_ARGUMENT for a path or a URL
+   */
+  addNow(source: KnownSource, options: AddOptions = {}): Torrent {
+    checkAddOptions(options)
+    const place = placeOfSource(source)
+    if (place.kind !== 'file' && place.kind !== 'url') return this.#add(seedOf(place), options)
+    throw new TorrentError('ERR_TORRENTFS_ARGUMENT', `${sourceLabel(place)}: must be read first: use add`)
+  }
+
+  /**
+   * Removes a torrent: its waiting reads reject with ERR_TORRENTFS_REMOVED. Its data and resume state stay unless
+   * `deleteData`. Nothing happens when it is not there. Whoever adds it again meanwhile waits until this is done.
+   *
+   * @throws ERR_TORRENTFS_STORAGE when the data cannot be deleted; the torrent is removed even so
+   * @throws ERR_TORRENTFS_ARGUMENT with `deleteData` when the storage cannot delete; then nothing was done
+   */
+  async remove(which: string | Torrent, options: RemoveOptions = {}): Promise<void> {
+    checkRemoveOptions(options)
+    const { deleteData = false } = options
+    const torrent = this.get(typeof which === 'string' ? which : which.infohash)
     if (torrent === undefined) return
-    this.#torrents.delete(infohash)
-    await this.#end(torrent, new TorrentError('ERR_TORRENTFS_REMOVED', `${torrent.name} was removed`))
+    if (deleteData && this.#storage.remove === undefined)
+      throw new TorrentError('ERR_TORRENTFS_ARGUMENT', 'deleteData: the storage cannot delete torrents')
+    this.#torrents.delete(torrent.infohash)
+    this.#network.leave(torrent.swarm.identity.infohash)
+    const error = new TorrentError('ERR_TORRENTFS_REMOVED', `${torrent.name} was removed`)
+    await this.#endTorrent(torrent, error, deleteData)
   }
 
   /** Ends every torrent (waiting reads reject with ERR_TORRENTFS_CLOSED) and keeps all state. Idempotent. */
@@ -130,87 +231,153 @@ export class Client {
     return (this.#closing ??= this.#close())
   }
 
+  /** As {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
 
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new TorrentError('ERR_TORRENTFS_CLOSED', 'the client is closed')
+  }
+
+  #add(seed: TorrentSeed, options: AddOptions): Torrent {
+    this.#checkOpen()
+    if (seed.info !== undefined) this.#cache?.check(seed.info.name, seed.info.pieceLength)
+    const known = this.#torrents.get(seed.infohash)
+    const torrent = known ?? new Torrent(this.#context, seed)
+    if (known !== undefined) mergeSeed(known, seed)
+    torrent.addTrackers(options.trackers ?? [])
+    torrent.addPeers(options.peers ?? [])
+    for (const url of options.webSeeds ?? []) torrent.addWebSeed(url)
+    if (options.superSeeding === true) torrent.setSuperSeeding(true)
+    if (known !== undefined) return known
+    this.#torrents.set(seed.infohash, torrent)
+    hooks.torrentAdded.publish(() => ({ torrent }))
+    this.#network.enter(torrent.swarm.identity.infohash)
+    for (const peer of this.#options.testPeers ?? []) torrent.pinPeer(peer)
+    if (seed.info === undefined) void this.#loadMetadata(torrent)
+    return torrent
+  }
+
+  async #listen(): Promise<void> {
+    this.#checkOpen()
+    await this.#network.listen()
+    this.#checkOpen()
+    this.#maintenance ??= setInterval(() => this.#maintain(), MAINTENANCE_MS)
+    this.#maintenance.unref()
+  }
+
   async #close(): Promise<void> {
+    this.#end.abort()
     clearInterval(this.#maintenance)
-    await this.#listener.close()
+    await this.#network.stopListening()
     const torrents = [...this.#torrents.values()]
     this.#torrents.clear()
     for (const torrent of torrents) {
-      void this.#end(
-        torrent,
-        new TorrentError('ERR_TORRENTFS_CLOSED', `${torrent.name}: the client was closed`),
-      )
+      const error = new TorrentError('ERR_TORRENTFS_CLOSED', `${torrent.name}: the client was closed`)
+      void this.#endTorrent(torrent, error, false)
     }
     const ended = Promise.all(this.#ending.values())
     // Ten thousand farewells take longer than anyone waits for an exit.
     await Promise.race([ended, sleep(FAREWELLS_MS, undefined, { ref: false })])
-    this.#trackers?.close()
-    await ended
+    await Promise.all([this.#network.close(), ended])
     await this.#store.close()
     await this.#storage.close()
   }
 
-  #end(torrent: Torrent, error: TorrentError): Promise<void> {
-    const ended = torrent.end(error).finally(() => this.#ending.delete(torrent.infohash))
-    this.#ending.set(torrent.infohash, ended)
-    return ended
+  async #endTorrent(torrent: Torrent, error: TorrentError, deleteData: boolean): Promise<void> {
+    const ended = torrent.end(error).then(() => (deleteData ? this.#deleteData(torrent) : undefined))
+    const settled = ended.catch(() => undefined)
+    this.#ending.set(torrent.infohash, settled)
+    this.#leaving.add(torrent)
+    void settled.then(() => {
+      this.#ending.delete(torrent.infohash)
+      this.#leaving.delete(torrent)
+      hooks.torrentRemoved.publish(() => ({ torrent }))
+      this.#pastTraffic = sumOfTraffic([this.#pastTraffic, pastTraffic(torrent.traffic())])
+    })
+    await ended
+  }
+
+  async #deleteData({ infohash, info, name }: Torrent): Promise<void> {
+    try {
+      const raw = info === undefined ? await this.#metadata.load(infohash) : undefined
+      const known = info ?? (raw && parseInfo(raw))
+      if (known !== undefined) await this.#storage.remove?.(storageTorrentOf(known))
+      await this.#metadata.remove(infohash)
+    } catch (error) {
+      throw error instanceof TorrentError
+        ? error
+        : causedBy(error, 'ERR_TORRENTFS_STORAGE', `${name}: its data`)
+    }
   }
 
   #makeContext(): TorrentContext {
     return {
-      peerId: this.#peerId,
+      peerId: () => (this.#options.anonymous === true ? makePeerId(true) : this.#peerId),
       storage: this.#storage,
       store: this.#store,
       budget: this.#budget,
-      limits: this.#limits,
+      cache: this.#cache,
+      network: this.#network,
       maxPeersPerTorrent: this.#options.maxPeersPerTorrent ?? DEFAULT_MAX_PEERS_PER_TORRENT,
       readaheadBytes: this.#options.readaheadBytes ?? DEFAULT_READAHEAD_BYTES,
+      extensions: this.#options.extensions ?? [],
       logger: this.#logger,
-      trackers: this.#trackers,
-      port: () => this.#listener.port,
-      opening: (infohash, task) => this.#openTorrent(infohash, task),
-      keepMetadata: (infohash, raw) => this.#metadata.save(infohash, raw),
+      opening: async (infohash, task) => {
+        await this.#ending.get(infohash)
+        await this.#openings.run(task)
+      },
+      keepMetadata: (infohash, raw) => this.#keep(infohash, this.#metadata.save(infohash, raw)),
+      learn: (infohash, metainfo) => this.#learn(infohash, metainfo),
     }
   }
 
-  #makeListener(): PeerListener {
-    return new PeerListener({
-      resolve: infohash => this.#torrents.get(infohash)?.swarm.identity,
+  #makeNetwork(): Network {
+    return new Network({
+      client: this.#options,
+      logger: this.#logger,
+      identity: infohash => this.#torrents.get(infohash)?.swarm.identity,
       accept: (connection, infohash) => {
-        const torrent = this.#torrents.get(infohash)
-        if (torrent === undefined || !this.#limits.mayAccept()) connection.close()
-        else torrent.swarm.accept(connection)
+        const swarm = this.#torrents.get(infohash)?.swarm
+        swarm?.accept(connection)
+        return swarm !== undefined
       },
-      refuse: () => !this.#limits.mayAccept(),
-      onDropped: error => this.#logger.debug({}, error.message),
+      makeRoom: () => {
+        for (const { swarm } of this.#torrents.values()) if (swarm.makeRoom()) return true
+        return false
+      },
+      onFilterChange: () => {
+        for (const { swarm } of this.#torrents.values()) swarm.dropBlocked()
+      },
+    })
+  }
+
+  /** A torrent file came for a magnet: its trackers are as good as the magnet's own. */
+  #learn(infohash: string, metainfo: Uint8Array): void {
+    const torrent = this.#torrents.get(infohash)
+    if (torrent === undefined || this.#closing !== undefined) return
+    mergeSeed(torrent, seedOfMetainfo(metainfo))
+    this.#keep(infohash, this.#metadata.saveMetainfo(infohash, metainfo))
+  }
+
+  #keep(infohash: string, saving: Promise<void>): void {
+    saving.catch((error: unknown) => {
+      this.#logger.warn({ infohash, error: messageOf(error) }, 'cannot keep the metadata for the next start')
     })
   }
 
   async #loadMetadata(torrent: Torrent): Promise<void> {
+    await this.#ending.get(torrent.infohash)
+    const metainfo = await this.#metadata.loadMetainfo(torrent.infohash)
+    if (metainfo !== undefined) mergeSeed(torrent, seedOfMetainfo(metainfo))
     const raw = await this.#metadata.load(torrent.infohash)
-    if (raw === undefined) return
     try {
-      torrent.setInfo(parseInfo(raw))
+      if (raw !== undefined) torrent.setInfo(parseInfo(raw))
     } catch (error) {
       this.#logger.warn({ torrent: torrent.name, error: String(error) }, 'saved metadata is of no use')
     }
-  }
-
-  async #openTorrent(infohash: string, task: () => Promise<void>): Promise<void> {
-    await this.#ending.get(infohash)
-    if (this.#opening >= MAX_OPENING) await new Promise<void>(resolve => this.#openQueue.push(resolve))
-    else this.#opening++
-    try {
-      await task()
-    } finally {
-      const next = this.#openQueue.shift()
-      if (next === undefined) this.#opening--
-      else next()
-    }
+    torrent.seekMetadata()
   }
 
   #maintain(): void {
@@ -226,28 +393,4 @@ export class Client {
       for (const torrent of this.#torrents.values()) torrent.memoryReleased()
     })
   }
-}
-
-function seedOfMetainfo(bytes: Uint8Array): TorrentSeed {
-  const { info, trackers, creationDate } = parseMetainfo(bytes)
-  return {
-    infohash: info.infohash,
-    info,
-    trackers,
-    peers: [],
-    ...(creationDate === undefined ? {} : { creationDate }),
-  }
-}
-
-function seedOfMagnet(magnet: Magnet): TorrentSeed {
-  const { infohash, name, trackers, peers } = magnet
-  return { infohash, trackers, peers, ...(name === undefined ? {} : { name }) }
-}
-
-function merge(torrent: Torrent, seed: TorrentSeed): Torrent {
-  torrent.addTrackers(seed.trackers)
-  torrent.addPeers(seed.peers)
-  if (seed.creationDate !== undefined) torrent.setCreationDate(seed.creationDate)
-  if (seed.info !== undefined) torrent.setInfo(seed.info)
-  return torrent
 }

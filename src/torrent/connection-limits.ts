@@ -8,11 +8,14 @@
 const MAX_DIALING = 64
 /** The share of all connections that torrents nobody wants anything of may take. */
 const IDLE_SHARE = 0.5
+/** When all connections are taken, a stranger is listened to this often, in ms: somebody useless may make room for it. */
+const GREET_WHEN_FULL_MS = 500
 
 export class ConnectionLimits {
   readonly max: number
   #open = 0
   #dialing = 0
+  #greetedAt = -Infinity
 
   constructor(max: number) {
     this.max = max
@@ -31,6 +34,14 @@ export class ConnectionLimits {
 
   mayAccept(): boolean {
     return this.used < this.max
+  }
+
+  /** Whether a stranger may say which torrent it comes for: always when there is room, else now and then. `now` in ms. */
+  mayGreet(now: number): boolean {
+    if (this.mayAccept()) return true
+    if (now - this.#greetedAt < GREET_WHEN_FULL_MS) return false
+    this.#greetedAt = now
+    return true
   }
 
   dialing(): void {

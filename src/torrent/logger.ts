@@ -4,9 +4,13 @@
 
 /** Where the library reports. `debug`: a misbehaving peer; `info`: life of the client; `warn`: the operator should look. */
 export interface Logger {
+  /** What a peer or a tracker did wrong. */
   debug(fields: object, message: string): void
+  /** What the client does. */
   info(fields: object, message: string): void
+  /** The operator should look. */
   warn(fields: object, message: string): void
+  /** Something failed that should not. */
   error(fields: object, message: string): void
 }
 

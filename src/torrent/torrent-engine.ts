@@ -1,35 +1,48 @@
 /**
  * Runs one torrent whose metadata is known: turns what happens into events of the core, and its effects into deeds.
  *
- * Owns the core, the slabs of open pieces, the attached connections' block traffic and the waiting reads. All state that
+ * Owns the core, the torrent's share of the cache, the attached sources' block traffic and the waiting reads. All state that
  * decides anything is the core's.
  */
-import { BLOCK_LENGTH } from './pieces/geometry.js'
-import type { Bitfield, BitRun } from './pieces/bitfield.js'
-import type { CoreEvent, Effect, PeerMessage, StoreResult, WaitNumber } from './core/events.js'
+import { performance } from 'node:perf_hooks'
+
+import { Attached } from './attached.js'
+import type { CacheShare } from './capacity/cache-share.js'
+import type { PieceCache } from './capacity/piece-cache.js'
+import type { Bitfield } from './pieces/bitfield.js'
+import type { CoreEvent, Effect, PeerMessage } from './core/events.js'
 import { TorrentCore } from './core/torrent-core.js'
 import type { MemoryBudget } from './data/memory-budget.js'
 import type { PieceStore, StoreTarget } from './data/piece-store.js'
-import type { Slab } from './data/slab.js'
-import { messageOf, TorrentError } from './errors.js'
+import type { TorrentError } from './errors.js'
 import type { Logger } from './logger.js'
+import type { BlockSource } from './net/block-source.js'
+import type { RateShare } from './net/rate-limiter.js'
 import type { PeerConnection } from './peer/connection.js'
+import { tellPieces } from './piece-greeting.js'
+import { PieceWork } from './piece-work.js'
+import type { RateLimits } from './rates.js'
+import { StoredReads } from './stored-reads.js'
 import { UploadQueue } from './upload-queue.js'
+import { WaitingReads, type Awaited } from './waiting-reads.js'
 
 /** How often the core is told the time while anything is under way, in ms. */
 const BUSY_TICK_MS = 100
-
-/** Bytes stored last that are taken to be in the system's page cache: they may not even be on the disk yet. */
-const FRESH_BYTES = 128 * 1024 * 1024
 
 /** What the engine asks of the torrent it belongs to. */
 export interface EngineOwner {
   /** A peer is to be dropped; with `ban`, for good. */
   dropPeer(peer: number, reason: string, ban: boolean): void
+  /** The state of a piece may have changed. */
+  changed(piece: number): void
   /** A piece was stored. */
   stored(piece: number): void
+  /** A piece did not match its hash. */
+  failed(piece: number): void
   /** A stored piece is to be hashed again. */
   doubted(piece: number): void
+  /** A piece was given up to make room: it is missing. `stored`: it was stored, and not suspect. */
+  evicted(piece: number, stored: boolean): void
   /** Everything selected is stored. */
   complete(): void
   /** The storage fails (`error`) or works again (undefined). Told once per change. */
@@ -42,55 +55,69 @@ export interface TorrentEngineOptions {
   readonly target: StoreTarget
   readonly store: PieceStore
   readonly budget: MemoryBudget
+  /** Undefined where the storage may hold everything. */
+  readonly cache: PieceCache | undefined
+  readonly rates: RateLimits
   readonly logger: Logger
   readonly owner: EngineOwner
 }
 
-interface Attached {
-  readonly connection: PeerConnection
-  readonly uploads: UploadQueue
-  /** Where a block is put while another peer is writing the same one. */
-  scratch: Uint8Array | undefined
-  scratchUsed: boolean
-}
-
-interface Waiting {
-  readonly done: () => void
-  readonly failed: (error: Error) => void
-}
-
 export class TorrentEngine {
+  /** The reads that wait for bytes. */
+  readonly waits: WaitingReads
   readonly #target: StoreTarget
-  readonly #store: PieceStore
-  readonly #budget: MemoryBudget
-  readonly #logger: Logger
+  readonly #rates: RateLimits
+  readonly #downloads: RateShare
   readonly #owner: EngineOwner
   readonly #core: TorrentCore
-  readonly #slabs = new Map<number, Slab>()
-  /** Pieces stored last, the oldest first. */
-  readonly #fresh = new Set<number>()
+  readonly #work: PieceWork
+  readonly #reads: StoredReads
+  readonly #share: CacheShare | undefined
   readonly #attached = new Map<number, Attached>()
-  readonly #waiting = new Map<WaitNumber, Waiting>()
-  #nextWait = 1
   #nextReader = 1
   #timer: NodeJS.Timeout | undefined
   #closed: TorrentError | undefined
   #wanted = false
-  #storageFails = false
   #uploaded = 0
 
   constructor(options: TorrentEngineOptions) {
     this.#target = options.target
-    this.#store = options.store
-    this.#budget = options.budget
-    this.#logger = options.logger
+    this.#rates = options.rates
+    this.#downloads = options.rates.download.share(() => this.post({ type: 'allowance' }))
     this.#owner = options.owner
     const { storage, torrent } = options.target
+    this.#share = options.cache?.join(
+      {
+        sizeOf: piece => torrent.geometry.pieceSize(piece),
+        mayEvict: piece => !this.#reads.holds(piece) && this.#core.mayEvict(piece),
+        evict: piece => this.post({ type: 'evict', piece }),
+        roomChanged: () => this.post({ type: 'room' }),
+      },
+      storage,
+    )
+    this.#work = new PieceWork({
+      ...options,
+      post: event => this.post(event),
+      ended: () => this.#closed !== undefined,
+      freed: piece => this.#share?.freed(piece),
+    })
+    this.waits = new WaitingReads({
+      post: event => this.post(event),
+      arrived: awaited => this.#holdForNow(awaited),
+    })
+    this.#reads = new StoredReads({
+      ...options,
+      isStored: piece => this.#closed === undefined && this.stored.get(piece),
+      released: () => this.#share?.released(),
+    })
     this.#core = new TorrentCore({
       geometry: torrent.geometry,
       stored: storage.stored,
       suspect: storage.suspect,
       budget: options.budget,
+      room: this.#share,
+      allowance: this.#downloads,
+      uploadSlots: () => this.#rates.uploadSlots,
     })
     storage.onDoubt = pieces => this.post({ type: 'doubt', pieces })
     if (!storage.suspect.empty) this.post({ type: 'tick' })
@@ -112,6 +139,7 @@ export class TorrentEngine {
 
   post(event: CoreEvent): void {
     if (this.#closed !== undefined) return
+    if (event.type === 'readerClosed') this.#share?.readerClosed()
     for (const effect of this.#core.handle(event, performance.now())) this.#run(effect)
     this.#arm()
     if (this.#wanted === this.#core.wantsPeers) return
@@ -126,47 +154,40 @@ export class TorrentEngine {
     return this.stored.nextClear(pieces.begin, pieces.end) < 0
   }
 
+  /**
+   * Bytes of a piece where stored pieces are given up for others, else undefined. No more than one may be waited for at once
+   * and then read: else readers would wait for one another for ever.
+   */
+  get evictedLength(): number | undefined {
+    return this.#share && this.#target.torrent.geometry.pieceLength
+  }
+
   /** Reads stored bytes; returns how many it got. @throws ERR_TORRENTFS_STORAGE */
-  async readStored(target: Uint8Array, offset: number): Promise<number> {
-    const { storage } = this.#target
-    if (this.#inMemory(offset, offset + target.length)) {
-      const count = storage.readNow?.(target, offset)
-      if (count !== undefined) return count
+  readStored(target: Uint8Array, offset: number): Promise<number> {
+    if (this.#share !== undefined) {
+      const { begin, end } = this.#target.torrent.geometry.piecesIn(offset, offset + target.length)
+      for (let piece = begin; piece < end; piece++) this.#share.touch(piece)
     }
-    return storage.readAt(target, offset)
+    return this.#reads.read(target, offset)
+  }
+
+  /** What came of a piece that is being fetched, at its place and unverified; whoever holds on to it reads what comes later. */
+  openBytes(piece: number): Uint8Array | undefined {
+    return this.#work.bytes(piece)
   }
 
   /** The bytes [begin, end) are not what they should be: their pieces are hashed again. */
   doubt(begin: number, end: number): void {
-    const pieces = this.#target.torrent.geometry.piecesIn(begin, end)
-    this.post({
-      type: 'doubt',
-      pieces: Array.from({ length: pieces.end - pieces.begin }, (_, i) => pieces.begin + i),
-    })
+    const { begin: first, end: last } = this.#target.torrent.geometry.piecesIn(begin, end)
+    this.post({ type: 'doubt', pieces: Array.from({ length: last - first }, (_, i) => first + i) })
   }
 
-  openReader(begin: number, end: number, readahead: number): number {
+  /** @param early - it takes blocks that are not verified */
+  openReader(begin: number, end: number, readahead: number, early: boolean): number {
     const reader = this.#nextReader++
-    this.post({ type: 'readerOpened', reader, begin, end, readahead })
+    if (this.#closed === undefined) this.#share?.readerOpened()
+    this.post({ type: 'readerOpened', reader, begin, end, readahead, early })
     return reader
-  }
-
-  /**
-   * Waits until [begin, end) is stored. Ends by `done`, by `failed`, or by {@link endWait}, after which neither is called.
-   */
-  wait(reader: number, begin: number, end: number, waiting: Waiting): WaitNumber {
-    const wait = this.#nextWait++
-    if (this.#closed !== undefined) {
-      waiting.failed(this.#closed)
-      return wait
-    }
-    this.#waiting.set(wait, waiting)
-    this.post({ type: 'wait', wait, reader, begin, end })
-    return wait
-  }
-
-  endWait(wait: WaitNumber): void {
-    if (this.#waiting.delete(wait)) this.post({ type: 'waitEnded', wait })
   }
 
   /**
@@ -177,19 +198,34 @@ export class TorrentEngine {
   attach(peer: number, connection: PeerConnection, fresh: boolean): void {
     const uploads = new UploadQueue({
       connection,
-      read: (target, piece, begin) => this.#readForUpload(target, piece, begin),
+      limiter: this.#rates.upload,
+      read: (target, piece, begin) => this.#reads.readForUpload(target, piece, begin),
       sent: bytes => {
         this.#uploaded += bytes
         this.post({ type: 'uploaded', peer, bytes })
       },
     })
-    this.#attached.set(peer, { connection, uploads, scratch: undefined, scratchUsed: false })
-    if (fresh) this.#tellPieces(connection)
-    else for (const run of this.stored.runs()) this.#tellRun(connection, run)
-    this.post({ type: 'peer', peer, fast: connection.supportsFast, incoming: connection.incoming })
+    this.#attached.set(peer, new Attached(connection, { connection, uploads }))
+    const told = this.#core.superSeeding ? 'nothing' : 'pieces'
+    tellPieces(connection, told === 'pieces' ? this.stored : undefined, fresh)
+    const { supportsFast: fast, incoming } = connection
+    this.post({ type: 'peer', peer, fast, incoming, told })
+  }
+
+  /**
+   * Takes over a web seed: it has everything, and says itself when it answers.
+   *
+   * @param requests - How many requests it takes.
+   */
+  attachSource(peer: number, source: BlockSource, requests: number): void {
+    this.#attached.set(peer, new Attached(source, undefined))
+    this.post({ type: 'peer', peer, fast: true, incoming: false, runs: true })
+    this.post({ type: 'requestQueue', peer, requests })
+    this.message(peer, { type: 'haveAll' })
   }
 
   detach(peer: number): void {
+    this.#uploads(peer)?.end()
     if (this.#attached.delete(peer)) this.post({ type: 'gone', peer })
   }
 
@@ -197,31 +233,27 @@ export class TorrentEngine {
     this.post({ type: 'message', peer, message })
   }
 
-  /** Memory for the payload of a block that is coming in. */
-  blockTarget(peer: number, piece: number, begin: number, length: number): Uint8Array | null {
+  /** Memory for the payload of a block that is coming in. `lane`: which of those that come from this source at once. */
+  blockTarget(peer: number, piece: number, begin: number, length: number, lane = 0): Uint8Array | null {
     const attached = this.#attached.get(peer)
     if (attached === undefined || this.#closed !== undefined) return null
-    attached.scratchUsed = false
+    attached.clearAside(lane)
     const place = this.#core.place(peer, piece, begin, length)
     if (place === 'discard') return null
-    if (place === 'slab') {
-      return this.#slabs.get(piece)?.bytes.subarray(begin, begin + length) ?? null
-    }
-    attached.scratchUsed = true
-    attached.scratch ??= new Uint8Array(BLOCK_LENGTH)
-    return attached.scratch.subarray(0, length)
+    if (place === 'scratch') return attached.aside(lane, length)
+    return this.#work.bytes(piece)?.subarray(begin, begin + length) ?? null
   }
 
-  block(peer: number, piece: number, begin: number, length: number, kept: boolean): void {
+  block(peer: number, piece: number, begin: number, length: number, kept: boolean, lane = 0): void {
     const attached = this.#attached.get(peer)
     if (attached === undefined) return
     let placed = kept
-    if (kept && attached.scratchUsed) {
-      const slab = this.#slabs.get(piece)
-      placed = slab !== undefined && this.#core.takes(piece, begin)
-      if (placed) slab!.bytes.set(attached.scratch!.subarray(0, length), begin)
+    const aside = attached.takeAside(lane, length)
+    if (kept && aside !== undefined) {
+      const bytes = this.#work.bytes(piece)
+      placed = bytes !== undefined && this.#core.takes(piece, begin)
+      if (placed) bytes!.set(aside, begin)
     }
-    attached.scratchUsed = false
     this.post({ type: 'block', peer, piece, begin, length, kept: placed })
   }
 
@@ -230,7 +262,7 @@ export class TorrentEngine {
   }
 
   drained(peer: number): void {
-    this.#attached.get(peer)?.uploads.pump()
+    this.#attached.get(peer)?.peer?.uploads.pump()
   }
 
   /** Memory was given back: whoever was refused may try again. */
@@ -243,60 +275,16 @@ export class TorrentEngine {
     if (this.#closed !== undefined) return
     this.#closed = error
     clearTimeout(this.#timer)
-    const waiting = [...this.#waiting.values()]
-    this.#waiting.clear()
-    for (const wait of waiting) wait.failed(error)
+    this.waits.close(error)
+    this.#downloads.end()
+    this.#share?.leave()
+    for (const { peer } of this.#attached.values()) peer?.uploads.end()
     this.#attached.clear()
   }
 
   /** Gives back all memory. Only after the store has settled what it was given. */
   releaseMemory(): void {
-    const geometry = this.#target.torrent.geometry
-    for (const [piece, slab] of this.#slabs) {
-      this.#store.releaseSlab(slab)
-      this.#budget.release(geometry.pieceSize(piece))
-    }
-    this.#slabs.clear()
-  }
-
-  /** Whether the bytes were written so lately that the system still has them in memory. */
-  #inMemory(begin: number, end: number): boolean {
-    const pieces = this.#target.torrent.geometry.piecesIn(begin, end)
-    for (let piece = pieces.begin; piece < pieces.end; piece++) if (!this.#fresh.has(piece)) return false
-    return true
-  }
-
-  #noteFresh(piece: number): void {
-    this.#fresh.add(piece)
-    const most = Math.max(1, FRESH_BYTES / this.#target.torrent.geometry.pieceLength)
-    if (this.#fresh.size <= most) return
-    for (const oldest of this.#fresh) {
-      this.#fresh.delete(oldest)
-      return
-    }
-  }
-
-  #tellPieces(connection: PeerConnection): void {
-    if (connection.supportsFast && this.stored.full) connection.haveAll()
-    else if (!this.stored.empty) connection.bitfield(this.stored.bytes)
-    else if (connection.supportsFast) connection.haveNone()
-  }
-
-  #tellRun(connection: PeerConnection, run: BitRun): void {
-    if (!run.set) return
-    for (let piece = run.begin; piece < run.end; piece++) connection.have(piece)
-  }
-
-  async #readForUpload(target: Uint8Array, piece: number, begin: number): Promise<boolean> {
-    if (this.#closed !== undefined || !this.stored.get(piece)) return false
-    const offset = this.#target.torrent.geometry.pieceOffset(piece) + begin
-    try {
-      const count = await this.#target.storage.readAt(target, offset)
-      return count === target.length && this.#closed === undefined && this.stored.get(piece)
-    } catch (error) {
-      this.#logger.warn({ piece, error: messageOf(error) }, 'cannot read for an upload')
-      return false
-    }
+    this.#work.releaseMemory()
   }
 
   #arm(): void {
@@ -311,9 +299,9 @@ export class TorrentEngine {
   #run(effect: Effect): void {
     switch (effect.type) {
       case 'request':
-        return this.#connection(effect.peer)?.request(effect.piece, effect.begin, effect.length)
+        return this.#source(effect.peer)?.request(effect.piece, effect.begin, effect.length)
       case 'cancel':
-        return this.#connection(effect.peer)?.cancel(effect.piece, effect.begin, effect.length)
+        return this.#source(effect.peer)?.cancel(effect.piece, effect.begin, effect.length)
       case 'reject':
         return this.#connection(effect.peer)?.reject(effect.piece, effect.begin, effect.length)
       case 'have':
@@ -321,34 +309,39 @@ export class TorrentEngine {
       case 'send':
         return this.#connection(effect.peer)?.[effect.message]()
       case 'dropTarget':
-        return this.#connection(effect.peer)?.dropTarget()
+        return this.#source(effect.peer)?.dropTarget(effect.piece, effect.begin)
       case 'upload':
-        return this.#attached.get(effect.peer)?.uploads.add(effect)
+        return this.#uploads(effect.peer)?.add(effect)
       case 'cancelUpload':
-        return this.#attached.get(effect.peer)?.uploads.cancel(effect)
+        return this.#uploads(effect.peer)?.cancel(effect)
       case 'clearUploads':
-        return this.#attached.get(effect.peer)?.uploads.clear()
+        return this.#uploads(effect.peer)?.clear()
       case 'openPiece':
-        this.#slabs.set(effect.piece, this.#store.acquireSlab(this.#pieceSize(effect.piece)))
-        return
+        return this.#work.open(effect.piece)
       case 'closePiece':
-        this.#store.releaseSlab(this.#slabs.get(effect.piece)!)
-        this.#slabs.delete(effect.piece)
-        return
+        return this.#work.close(effect.piece)
       case 'store':
-        void this.#storePiece(effect.piece, effect.blockDigests)
+        void this.#work.store(effect.piece, effect.blockDigests)
         return
       case 'verify':
-        void this.#verifyPiece(effect.piece)
+        void this.#work.verify(effect.piece)
         return
       case 'stored':
-        this.#noteFresh(effect.piece)
+        this.#reads.stored(effect.piece)
+        this.#share?.stored(effect.piece)
         return this.#owner.stored(effect.piece)
+      case 'failed':
       case 'doubted':
-        return this.#owner.doubted(effect.piece)
+        return this.#owner[effect.type](effect.piece)
+      case 'evicted':
+        return this.#owner.evicted(effect.piece, effect.stored)
+      case 'free':
+        this.#share?.discard(effect.piece)
+        void this.#work.free(effect.piece)
+        return
       case 'waitDone':
       case 'waitFailed':
-        return this.#settle(effect)
+        return this.waits.settle(effect)
       case 'disconnect':
         return this.#owner.dropPeer(effect.peer, effect.reason, effect.ban)
       case 'complete':
@@ -356,42 +349,23 @@ export class TorrentEngine {
     }
   }
 
+  #source(peer: number): BlockSource | undefined {
+    return this.#attached.get(peer)?.source
+  }
+
+  /** Undefined for web seeds: they hear nothing of what we have. */
   #connection(peer: number): PeerConnection | undefined {
-    return this.#attached.get(peer)?.connection
+    return this.#attached.get(peer)?.peer?.connection
   }
 
-  #pieceSize(piece: number): number {
-    return this.#target.torrent.geometry.pieceSize(piece)
+  #uploads(peer: number): UploadQueue | undefined {
+    return this.#attached.get(peer)?.peer?.uploads
   }
 
-  #settle(effect: Extract<Effect, { type: 'waitDone' | 'waitFailed' }>): void {
-    const waiting = this.#waiting.get(effect.wait)
-    if (waiting === undefined) return
-    this.#waiting.delete(effect.wait)
-    if (effect.type === 'waitDone') waiting.done()
-    else waiting.failed(effect.error)
-  }
-
-  async #storePiece(piece: number, blockDigests: boolean): Promise<void> {
-    const slab = this.#slabs.get(piece)!
-    const result: StoreResult = await this.#store.store(this.#target, piece, slab, { blockDigests })
-    if (result.kind !== 'mismatch') this.#noteStorage(result.kind === 'failed' ? result.error : undefined)
-    this.post({ type: 'storeResult', piece, result })
-  }
-
-  async #verifyPiece(piece: number): Promise<void> {
-    const outcome = await this.#store.verify(this.#target, piece)
-    if (typeof outcome === 'string') this.post({ type: 'verified', piece, good: outcome === 'good' })
-    else {
-      this.#logger.warn({ piece, error: outcome.error.message }, 'cannot verify a piece')
-      this.post({ type: 'verifyFailed', piece, error: outcome.error })
-    }
-  }
-
-  #noteStorage(error: Error | undefined): void {
-    if (error !== undefined && !(error instanceof TorrentError)) return
-    if ((error !== undefined) === this.#storageFails) return
-    this.#storageFails = error !== undefined
-    this.#owner.storageState(error)
+  /** Who waited reads when this turn of the event loop ends: until then nothing may be given up. */
+  #holdForNow({ begin, end }: Awaited): void {
+    if (this.#share === undefined) return
+    const pieces = this.#target.torrent.geometry.piecesIn(begin, end)
+    setImmediate(this.#reads.hold(pieces.begin, pieces.end))
   }
 }

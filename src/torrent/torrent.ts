@@ -1,101 +1,87 @@
 /**
  * One torrent of a client, from its first mention to its removal.
  *
- * Owns its swarm, its metadata, its engine once the metadata is known, and its announces. Decides nothing about pieces
- * (core) and nothing about connections (swarm): it joins them.
+ * Owns its metadata, whom it exchanges with (torrent-peers), and once the metadata is known what it reads and fetches into
+ * (opened-torrent). Decides nothing about pieces (core) and nothing about connections (swarm): it joins them.
  */
 import { EventEmitter } from 'node:events'
 
-import type { StoreTarget } from './data/piece-store.js'
-import { Announcer } from './discovery/announcer.js'
-import { causedBy, TorrentError } from './errors.js'
+import type { ExtensionChannel } from './custom-extensions.js'
+import { causedBy, type TorrentError } from './errors.js'
+import { engineOwner } from './engine-owner.js'
 import { File } from './file.js'
-import { MetadataLink } from './metadata-link.js'
-import { parseInfo, type Info } from './metainfo/info.js'
-import { hostOfBytes, type HostPort } from './metainfo/addresses.js'
-import type { Identity } from './peer/handshaking.js'
-import { PeerTalk } from './peer-talk.js'
+import { hooks } from './hooks.js'
+import type { Info } from './metainfo/info.js'
+import type { FileRange } from './metainfo/select-only.js'
+import type { HostPort } from './metainfo/addresses.js'
+import { OpenedTorrent } from './opened-torrent.js'
+import { untilReached, type Milestone } from './milestones.js'
 import type { ReaderSource } from './reader.js'
-import { storageTorrentOf } from './storage-torrent.js'
-import type { TorrentStorage } from './storage/storage.js'
-import { StoredBytes } from './stored-bytes.js'
-import { Swarm, type Link, type SwarmEvents } from './swarm.js'
-import { TorrentEngine, type EngineOwner } from './torrent-engine.js'
+import { PieceList, type PieceState } from './piece.js'
+import { readerSource } from './reader-source.js'
+import type { ScrapeResult } from './scrape.js'
+import type { StoredFiles } from './stored-files.js'
+import type { Swarm } from './swarm.js'
 import type { TorrentContext, TorrentSeed } from './torrent-context.js'
+import type { TorrentEvents } from './torrent-events.js'
+import { TorrentPeers } from './torrent-peers.js'
 import { torrentStatus, type TorrentStatus } from './torrent-status.js'
-import type { WireMessage } from './wire/messages.js'
+import type { Traffic } from './traffic.js'
+import { TorrentSelection, type Priority } from './torrent-selection.js'
+import { verifyPieces, type VerifyOptions, type VerifyResult } from './verification.js'
+import type { AddWebSeedOptions } from './web-seeds.js'
 
-interface TorrentEvents {
-  /** The metadata is known and the storage open: there are files. */
-  ready: []
-  /** A piece was stored. */
-  stored: [piece: number]
-  /** Everything selected is stored. */
-  complete: []
-  /** It was removed from its client, or the client closed. */
-  removed: []
-  /** Something the user should know; the torrent goes on. */
-  warning: [error: TorrentError]
-}
-
+/** A torrent of a client: {@link Client.add} gives it. Its events are {@link TorrentEvents}. */
 export class Torrent extends EventEmitter<TorrentEvents> {
   readonly infohash: string
   readonly #context: TorrentContext
-  readonly #swarm: Swarm
-  readonly #metadata: MetadataLink
-  readonly #trackers: Announcer | undefined
-  readonly #talk: PeerTalk
+  readonly #peers: TorrentPeers
+  readonly #selection: TorrentSelection
   #name: string
   #creationDate: number | undefined
   #info: Info | undefined
   #files: readonly File[] = []
-  #engine: TorrentEngine | undefined
-  #target: StoreTarget | undefined
-  #storage: TorrentStorage | undefined
-  #storedBytes: StoredBytes | undefined
+  readonly #pieces = new PieceList(this)
+  #opened: OpenedTorrent | undefined
   #ended: TorrentError | undefined
   #opening: Promise<void> | undefined
-  #selectAll = false
+  #superSeeding = false
 
-  /** Made by {@link Client.add}. */
+  /** Made by {@link Client.add}. @internal */
   constructor(context: TorrentContext, seed: TorrentSeed) {
     super()
     this.infohash = seed.infohash
     this.#context = context
     this.#name = seed.name ?? seed.infohash
     this.#creationDate = seed.creationDate
-    const identity = { infohash: Buffer.from(seed.infohash, 'hex'), peerId: context.peerId }
-    this.#swarm = new Swarm({
-      identity,
-      limits: context.limits,
-      maxPeers: context.maxPeersPerTorrent,
-      events: this.#swarmEvents(),
-      logger: context.logger,
-    })
-    this.#metadata = new MetadataLink({
-      infohash: seed.infohash,
-      send: (peer, payload) => {
-        const link = this.#swarm.link(peer)
-        if (link !== undefined) this.#talk.sendMetadata(link, payload)
+    this.#peers = new TorrentPeers({
+      context,
+      seed,
+      name: () => this.#name,
+      info: () => this.#info,
+      engine: () => this.#opened?.engine,
+      storedBytes: () => this.#opened?.storedBytes.total ?? 0,
+      torrent: this,
+      metadataFound: info => {
+        this.setInfo(info)
+        context.keepMetadata(seed.infohash, info.raw)
       },
-      found: raw => this.#foundMetadata(raw),
-      blame: peer => this.#swarm.drop(peer, 'sent wrong metadata', true),
+      metadataBroken: error =>
+        this.#warn(causedBy(error, 'ERR_TORRENTFS_METAINFO', `${this.#name}: its metadata`)),
     })
-    this.#talk = new PeerTalk({
-      metadata: this.#metadata,
-      metadataLength: () => this.#info?.raw.length,
-      port: () => context.port(),
-      seenFrom: address => {
-        const host = hostOfBytes(address)
-        if (context.port() > 0) this.#swarm.setOwn({ host, port: context.port() })
-      },
-      requestQueue: (peer, requests) => this.#engine?.post({ type: 'requestQueue', peer, requests }),
-    })
-    this.#trackers = this.#makeAnnouncer(identity, seed.trackers)
+    this.#selection = new TorrentSelection(() => ({ info: this.#info, engine: this.#opened?.engine }))
     if (seed.info !== undefined) this.setInfo(seed.info)
+    this.#selection.only = seed.selectOnly
     this.addPeers(seed.peers)
-    // With metadata, the announcing waits for the storage: it would otherwise say that all is left to download.
-    if (seed.info === undefined) this.#trackers?.start()
+  }
+
+  /**
+   * Begins to look for peers that have the metadata. What was kept from an earlier run must be set before: it may be private.
+   *
+   * @internal
+   */
+  seekMetadata(): void {
+    if (this.#info === undefined && this.#ended === undefined) this.#peers.sources.start()
   }
 
   /** The metadata's name, made safe; before it is known, the magnet's, else the infohash. */
@@ -112,6 +98,11 @@ export class Torrent extends EventEmitter<TorrentEvents> {
     return this.#creationDate
   }
 
+  /** Every piece; none before the metadata is known. */
+  get pieces(): PieceList {
+    return this.#pieces
+  }
+
   /** Every file, pad files included; empty until {@link ready}. */
   get files(): readonly File[] {
     return this.#files
@@ -119,281 +110,288 @@ export class Torrent extends EventEmitter<TorrentEvents> {
 
   /** The metadata is known and the storage open. */
   get ready(): boolean {
-    return this.#engine !== undefined
+    return this.#opened !== undefined
   }
 
-  /** The port peers connect to: see {@link Swarm.accept}. */
+  /** What is stored, as files on a disk; undefined before {@link ready}, and when the storage keeps none. */
+  get storedFiles(): StoredFiles | undefined {
+    return this.#opened?.storedFiles
+  }
+
+  /** The port peers connect to: see {@link Swarm.accept}. @internal */
   get swarm(): Swarm {
-    return this.#swarm
+    return this.#peers.swarm
   }
 
   /** Resolves when {@link ready}. @throws the error that ended the torrent before */
-  async whenReady(signal?: AbortSignal): Promise<void> {
-    while (!this.ready) {
-      if (this.#ended !== undefined) throw this.#ended
-      signal?.throwIfAborted()
-      await new Promise<void>(resolve => {
-        const done = (): void => {
-          this.off('ready', done)
-          this.off('removed', done)
-          signal?.removeEventListener('abort', done)
-          resolve()
-        }
-        this.on('ready', done)
-        this.on('removed', done)
-        signal?.addEventListener('abort', done, { once: true })
-      })
-    }
+  whenReady(signal?: AbortSignal): Promise<void> {
+    return this.#until('ready', () => this.ready, signal)
   }
 
-  /** Fetches everything, whether anyone reads it or not. */
-  download(): void {
-    this.#selectAll = true
-    const info = this.#info
-    if (info !== undefined) this.selectRange(0, info.length, true)
+  /**
+   * Resolves with the info dictionary when it is known, from whatever source.
+   *
+   * @throws (rejects with) the error that ended the torrent before
+   */
+  get metadata(): Promise<Info> {
+    return quiet(this.#until('metadata', () => this.#info !== undefined).then(() => this.#info!))
   }
 
+  /** Whether everything is stored, or all that is selected, if anything is. */
+  get complete(): boolean {
+    return this.#opened?.engine.core.complete === true
+  }
+
+  /** Resolves when the torrent is {@link complete}. @throws (rejects with) the error that ended it before */
+  get done(): Promise<void> {
+    return quiet(this.#until('complete', () => this.complete))
+  }
+
+  /** The files that its magnet link means (BEP 53); undefined for all. */
+  get selectOnly(): readonly FileRange[] | undefined {
+    return this.#selection.only
+  }
+
+  /**
+   * Fetches everything, or what {@link selectOnly} means, whether anyone reads it or not; a file with a priority of its own
+   * keeps it.
+   *
+   * @param options.sequential - in order, instead of the rarest first. Readers that follow are better served by their own
+   * readahead: this is for programs that watch the files grow. Default: as before, at first false
+   */
+  download(options: { readonly sequential?: boolean } = {}): void {
+    if (options.sequential !== undefined) this.#selection.inOrder = options.sequential
+    this.#selection.all()
+  }
+
+  /** See {@link pause}. */
+  get paused(): boolean {
+    return this.#peers.paused
+  }
+
+  /**
+   * Ends all connections, and begins none until {@link resume}: nothing is fetched or given, and reads of what is not stored
+   * wait. It stays announced, as paused (BEP 21). Idempotent.
+   */
+  pause(): void {
+    this.#peers.pause(true)
+  }
+
+  /** Ends what {@link pause} began. Idempotent. */
+  resume(): void {
+    if (this.#ended === undefined) this.#peers.pause(false)
+  }
+
+  /**
+   * Hashes what the storage holds, also where nothing is known to be: bytes that were put there count from then on. Stored pieces
+   * are given out meanwhile, until they are found wrong.
+   *
+   * @throws ERR_TORRENTFS_ABORTED, ERR_TORRENTFS_ARGUMENT, the error the torrent ended with
+   */
+  async verify(options: VerifyOptions = {}): Promise<VerifyResult> {
+    await this.whenReady(options.signal)
+    const opened = this.#opened!
+    return verifyPieces(piece => opened.check(piece), opened.info.geometry.pieceCount, options)
+  }
+
+  /** What a magnet says of the torrent file and of the files it means; those that were meant first stay. @internal */
+  noteMagnet({ sources, selectOnly }: Pick<TorrentSeed, 'sources' | 'selectOnly'>): void {
+    this.#selection.only ??= selectOnly
+    if (this.#ended === undefined) this.#peers.sources.addMetainfoUrls(sources ?? [])
+  }
+
+  /**
+   * Superseeding (BEP 16), for the only seed there is: shows each peer a piece or two at a time, the next when it has
+   * passed one on. Begins when everything is stored, and ends by itself when another peer has everything.
+   */
+  setSuperSeeding(on: boolean): void {
+    this.#superSeeding = on
+    this.#opened?.engine.post({ type: 'superSeed', on })
+  }
+
+  /** The connected peers that take an extension of {@link ClientOptions.extensions}: something can be sent to them. */
+  extensionPeers(name: string): Iterable<ExtensionChannel> {
+    return this.#peers.talk.custom.peers(name)
+  }
+
+  /** Adds the address of a peer. It is called when peers are wanted. */
+  addPeer(address: HostPort): void {
+    this.addPeers([address])
+  }
+
+  /** Adds a tracker, as a tier of its own (BEP 12). What is no URL of a tracker is left out. */
+  addTracker(url: string): void {
+    this.addTrackers([[url]])
+  }
+
+  /** Adds addresses of peers. They are called when peers are wanted. */
   addPeers(addresses: readonly HostPort[]): void {
-    if (addresses.length > 0 && this.#ended === undefined) this.#swarm.add(addresses, 'magnet')
+    if (this.#ended === undefined) this.#peers.add(addresses)
   }
 
   /** Adds a peer that is tried again every 10 s for ever. */
   pinPeer(address: HostPort): void {
-    if (this.#ended === undefined) this.#swarm.pin(address)
+    if (this.#ended === undefined) this.#peers.swarm.pin(address)
   }
 
+  /** Adds trackers in tiers (BEP 12). What is no URL of a tracker is left out. */
   addTrackers(tiers: readonly (readonly string[])[]): void {
-    if (this.#ended === undefined) this.#trackers?.addTrackers(tiers)
+    if (this.#ended === undefined) this.#peers.sources.addTrackers(tiers)
   }
 
-  /** Takes the metadata from elsewhere than peers. Nothing happens when it is known already. */
+  /** Adds a web seed, by default one that serves files (BEP 19). @throws ERR_TORRENTFS_ARGUMENT unless it is HTTP(S) */
+  addWebSeed(url: string, o: AddWebSeedOptions = {}): void {
+    if (this.#ended === undefined) this.#peers.webSeeds.addOrThrow(url, o)
+  }
+
+  /**
+   * Takes the metadata from elsewhere than peers. Nothing happens when it is known already; when the client's cache cannot
+   * hold two pieces of it, that is a warning.
+   */
   setInfo(info: Info): void {
     if (this.#info !== undefined || this.#ended !== undefined) return
+    const refused = this.#context.cache?.refusalOf(info.name, info.pieceLength)
+    if (refused !== undefined) return this.#warn(refused)
     this.#info = info
     this.#name = info.name
-    this.#metadata.setRaw(info.raw)
+    this.#peers.metadataKnown(info)
+    this.emit('metadata', info)
     this.#opening = this.#context.opening(info.infohash, () => this.#open(info))
   }
 
-  /** The name of the metainfo's maker's date wins over none. */
+  /** The metainfo's maker's date wins over none. @internal */
   setCreationDate(date: number): void {
     this.#creationDate ??= date
   }
 
-  /** Fetches the bytes [begin, end) whether anyone reads them or not; with false, no longer. */
-  selectRange(begin: number, end: number, select: boolean): void {
-    const pieces = this.#info?.geometry.piecesIn(begin, end)
-    if (pieces !== undefined) this.#engine?.post({ type: select ? 'select' : 'deselect', ...pieces })
+  /** How much a file is wanted that nobody reads: see {@link File.priority}. @internal */
+  filePriority(file: number): Priority {
+    return this.#selection.fileOf(file)
   }
 
-  /** Bytes of a file that are stored; 0 before {@link ready}. */
+  /** @throws ERR_TORRENTFS_ARGUMENT for what is no priority. @internal */
+  setFilePriority(file: number, priority: Priority): void {
+    this.#selection.setFile(file, priority)
+  }
+
+  /** See {@link Piece.state}. @internal */
+  pieceState(piece: number): PieceState {
+    const state = this.#opened?.engine.core.pieceState(piece) ?? 'suspect'
+    return state === 'open' ? 'fetching' : state
+  }
+
+  /** See {@link Piece.priority}. @internal */
+  piecePriority(piece: number): Priority {
+    return this.#selection.pieceOf(piece)
+  }
+
+  /** @throws ERR_TORRENTFS_ARGUMENT for what is no priority. @internal */
+  setPiecePriority(piece: number, priority: Priority): void {
+    this.#selection.setPiece(piece, priority)
+  }
+
+  /** Bytes of a file that are stored; 0 before {@link ready}. @internal */
   storedBytesOf(file: number): number {
-    return this.#storedBytes?.of(file) ?? 0
+    return this.#opened?.storedBytes.of(file) ?? 0
   }
 
-  /** What a reader of a file needs. @throws the error the torrent ended with; ERR_TORRENTFS_ARGUMENT before ready */
+  /** What a reader of a file needs. @throws the error it ended with; ERR_TORRENTFS_ARGUMENT before ready. @internal */
   readerSource(file: File, readahead: number | undefined): ReaderSource {
-    const engine = this.#engine
     if (this.#ended !== undefined) throw this.#ended
-    if (engine === undefined) throw new TorrentError('ERR_TORRENTFS_ARGUMENT', `${this.#name} is not ready`)
-    const where = this.#info?.multiFile === true ? [this.#name, ...file.path] : file.path
-    return {
-      name: where.join('/'),
-      offset: file.offset,
-      length: file.length,
-      engine,
-      readahead: readahead ?? this.#context.readaheadBytes,
-      ended: () => this.#ended,
-    }
+    return readerSource(
+      file,
+      this,
+      this.#opened?.engine,
+      readahead ?? this.#context.readaheadBytes,
+      () => this.#ended,
+    )
   }
 
-  /** A snapshot, plain data. */
+  /** Asks its trackers how many seeders and leechers they know. @throws ERR_TORRENTFS_ABORTED */
+  scrape(signal?: AbortSignal): Promise<ScrapeResult[]> {
+    return this.#peers.scrape(signal)
+  }
+
+  /** What went to and fro since it was added. */
+  traffic(): Traffic {
+    return this.#peers.traffic()
+  }
+
+  /** A snapshot: plain data. */
   status(): TorrentStatus {
     return torrentStatus({
       torrent: this,
-      links: this.#swarm.links(),
-      known: this.#swarm.known,
-      clientOf: peer => this.#talk.clientOf(peer),
-      engine: this.#engine,
+      engine: this.#opened?.engine,
       length: this.#info?.length,
-      storedBytes: this.#storedBytes?.total ?? 0,
-      trackers: this.#trackers?.status() ?? [],
+      storedBytes: this.#opened?.storedBytes.total ?? 0,
+      ...this.#peers.status(),
     })
   }
 
-  /** Regular care, once a second, by the client. */
+  /** Regular care, once a second, by the client. @internal */
   maintain(): void {
-    if (this.#ended !== undefined || (this.#swarm.idle && this.#engine?.core.active !== true)) return
-    this.#metadata.ask()
-    this.#engine?.post({ type: 'tick' })
-    this.#dropUseless()
-    this.#swarm.fill()
+    if (this.#ended === undefined) this.#peers.maintain()
   }
 
-  /** Memory was given back somewhere. */
+  /** Memory was given back somewhere. @internal */
   memoryReleased(): void {
-    this.#engine?.memoryReleased()
+    this.#opened?.engine.memoryReleased()
   }
 
-  /** Ends it: waiting reads reject with `error`. Data and resume state stay. Idempotent. */
+  /** Ends it: waiting reads reject with `error`. Data and resume state stay. Idempotent. @internal */
   async end(error: TorrentError): Promise<void> {
     if (this.#ended !== undefined) return
     this.#ended = error
-    this.#engine?.close(error)
-    this.#swarm.close()
+    this.#opened?.stop(error)
+    const farewell = this.#peers.close()
     this.emit('removed')
-    const farewell = this.#trackers?.stop()
     await this.#opening
-    if (this.#target !== undefined) await this.#context.store.detach(this.#target)
-    this.#engine?.releaseMemory()
-    await this.#storage?.close()
+    await this.#opened?.close()
     await farewell
+  }
+
+  #until(event: Milestone['event'], reached: () => boolean, signal?: AbortSignal): Promise<void> {
+    return untilReached(this, { event, reached, ended: () => this.#ended }, signal)
   }
 
   async #open(info: Info): Promise<void> {
     if (this.#ended !== undefined) return
+    const ended = (): boolean => this.#ended !== undefined
+    const owner = engineOwner({
+      torrent: this,
+      peers: this.#peers,
+      opened: () => this.#opened,
+      logger: this.#context.logger,
+      warn: error => this.#warn(error),
+      superSeed: () => this.#superSeeding && this.setSuperSeeding(true),
+    })
     try {
-      const torrent = storageTorrentOf(info)
-      const storage = await this.#context.storage.open(torrent)
-      this.#storage = storage
-      if (this.#ended !== undefined) return
-      this.#target = this.#context.store.attach(torrent, storage)
-      this.#begin(info, storage, this.#target)
+      const opened = await OpenedTorrent.open(info, this.#context, owner, ended)
+      if (opened !== undefined) this.#begin(opened)
     } catch (error) {
       this.#warn(causedBy(error, 'ERR_TORRENTFS_STORAGE', this.#name))
     }
   }
 
-  #begin(info: Info, storage: TorrentStorage, target: StoreTarget): void {
-    const { store, budget, logger } = this.#context
-    this.#storedBytes = new StoredBytes(info.geometry, storage.stored)
-    const engine = new TorrentEngine({ target, store, budget, logger, owner: this.#engineOwner() })
-    this.#engine = engine
-    this.#files = info.files.map(file => new File(this, file))
-    for (const link of this.#swarm.links()) this.#attach(engine, link, false)
-    if (this.#selectAll) this.download()
-    this.#trackers?.start()
+  #begin(opened: OpenedTorrent): void {
+    this.#opened = opened
+    this.#files = opened.info.files.map(file => new File(this, file))
+    // Before anyone is asked for peers: how many depends on it.
+    this.#selection.begin()
+    this.#peers.begin(opened.engine)
+    if (this.#superSeeding) this.setSuperSeeding(true)
+    hooks.torrentReady.publish(() => ({ torrent: this }))
     this.emit('ready')
-  }
-
-  #attach(engine: TorrentEngine, link: Link, fresh: boolean): void {
-    link.connection.setBitfieldCap(Math.ceil(engine.stored.length / 8))
-    engine.attach(link.number, link.connection, fresh)
-    const { requestQueue, early } = this.#talk.takeNotes(link)
-    if (requestQueue !== undefined) {
-      engine.post({ type: 'requestQueue', peer: link.number, requests: requestQueue })
-    }
-    for (const message of early) engine.message(link.number, message)
-  }
-
-  #engineOwner(): EngineOwner {
-    return {
-      dropPeer: (peer, reason, ban) => this.#swarm.drop(peer, reason, ban),
-      stored: piece => {
-        this.#storedBytes?.add(piece)
-        this.emit('stored', piece)
-      },
-      doubted: piece => this.#storedBytes?.remove(piece),
-      complete: () => {
-        if (this.#engine?.stored.full === true) this.#trackers?.completed()
-        this.emit('complete')
-      },
-      storageState: error => {
-        if (error !== undefined) this.#warn(error)
-        else this.#context.logger.info({ torrent: this.#name }, 'storing works again')
-      },
-      wantsChanged: () => {
-        this.#swarm.fill()
-        const wanting = this.#engine?.core.wantsPeers ?? false
-        if (wanting && this.#swarm.size === 0) this.#trackers?.requestPeers()
-      },
-    }
-  }
-
-  #swarmEvents(): SwarmEvents {
-    return {
-      connected: link => this.#connected(link),
-      message: (link, message) => this.#message(link, message),
-      blockTarget: (link, piece, begin, length) =>
-        this.#engine?.blockTarget(link.number, piece, begin, length) ?? null,
-      block: (link, piece, begin, length, kept) =>
-        this.#engine?.block(link.number, piece, begin, length, kept),
-      turn: link => this.#engine?.turn(link.number),
-      drain: link => this.#engine?.drained(link.number),
-      closed: link => {
-        this.#talk.gone(link)
-        this.#metadata.gone(link.number)
-        this.#engine?.detach(link.number)
-      },
-      wanting: () => this.#engine?.core.wantsPeers ?? this.#info === undefined,
-    }
-  }
-
-  #connected(link: Link): void {
-    this.#talk.open(link)
-    const engine = this.#engine
-    if (engine !== undefined) this.#attach(engine, link, true)
-    else if (link.connection.supportsFast) link.connection.haveNone()
-    if (link.connection.supportsExtensions) this.#talk.greet(link)
-  }
-
-  #message(link: Link, message: WireMessage): void {
-    if (message.type === 'extended') return this.#talk.extended(link, message.id, message.payload)
-    if (message.type === 'port') return
-    if (this.#engine !== undefined) return this.#engine.message(link.number, message)
-    if (!this.#talk.keep(link, message)) this.#swarm.drop(link.number, 'says too much', false)
-  }
-
-  #foundMetadata(raw: Uint8Array): void {
-    let info: Info
-    try {
-      info = parseInfo(raw)
-    } catch (error) {
-      return this.#warn(causedBy(error, 'ERR_TORRENTFS_METAINFO', `${this.#name}: its metadata`))
-    }
-    this.setInfo(info)
-    this.#context.keepMetadata(this.infohash, raw).catch((error: unknown) => {
-      this.#warn(causedBy(error, 'ERR_TORRENTFS_STORAGE', `${this.#name}: cannot keep its metadata`))
-    })
-  }
-
-  /** Two that have everything have nothing to say to each other. */
-  #dropUseless(): void {
-    const core = this.#engine?.core
-    if (core === undefined || !core.stored.full) return
-    for (const link of this.#swarm.links()) {
-      if (core.peer(link.number)?.hasAll === true)
-        this.#swarm.drop(link.number, 'both have everything', false)
-    }
-  }
-
-  #makeAnnouncer(identity: Identity, tiers: readonly (readonly string[])[]): Announcer | undefined {
-    const { trackers, logger } = this.#context
-    if (trackers === undefined) return undefined
-    return new Announcer({
-      tiers,
-      infohash: identity.infohash,
-      peerId: identity.peerId,
-      port: () => this.#context.port(),
-      stats: () => this.#announceStats(),
-      onPeers: addresses => this.#swarm.add(addresses, 'tracker'),
-      onWarning: error => logger.info({ torrent: this.#name }, error.message),
-      trackers,
-      logger,
-    })
-  }
-
-  #announceStats(): { uploaded: number; downloaded: number; left: number | undefined } {
-    const length = this.#info?.length
-    return {
-      uploaded: this.#engine?.uploaded ?? 0,
-      downloaded: this.#engine?.core.payload.useful ?? 0,
-      left: length === undefined ? undefined : length - (this.#storedBytes?.total ?? 0),
-    }
   }
 
   #warn(error: TorrentError): void {
     this.#context.logger.warn({ torrent: this.#name, code: error.code }, error.message)
     this.emit('warning', error)
   }
+}
+
+/** Nobody need wait for it: its rejection is no error of the program. */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
 }

@@ -1,9 +1,10 @@
 /**
  * What one peer asked of us and is to get.
  *
- * Owns the queue and the pace: blocks are read only as fast as the socket takes them. Whether the peer may ask is decided
+ * Owns the queue and the pace: blocks are read only as fast as the socket takes them and the limit allows. Whether the peer may ask is decided
  * before (core); a block that is no longer stored is not sent.
  */
+import type { RateLimiter, RateShare } from './net/rate-limiter.js'
 import type { PeerConnection } from './peer/connection.js'
 
 /** Blocks waiting for one peer; what is asked beyond is refused. We tell peers half of it as our request queue. */
@@ -22,6 +23,8 @@ export interface BlockRange {
 
 export interface UploadQueueOptions {
   readonly connection: PeerConnection
+  /** Of what is uploaded to all. */
+  readonly limiter: RateLimiter
   /** Fills `target` from a stored piece; resolves with false when the bytes are not to be had. */
   readonly read: (target: Uint8Array, piece: number, begin: number) => Promise<boolean>
   /** Told of payload that was written to the socket. */
@@ -32,6 +35,7 @@ export class UploadQueue {
   readonly #connection: PeerConnection
   readonly #read: UploadQueueOptions['read']
   readonly #sent: (bytes: number) => void
+  readonly #allowance: RateShare
   #queue: BlockRange[] = []
   #reading = false
 
@@ -39,6 +43,7 @@ export class UploadQueue {
     this.#connection = options.connection
     this.#read = options.read
     this.#sent = options.sent
+    this.#allowance = options.limiter.share(() => this.pump())
   }
 
   add(block: BlockRange): void {
@@ -64,6 +69,12 @@ export class UploadQueue {
     for (const block of queue) this.#refuse(block)
   }
 
+  /** The peer is gone. */
+  end(): void {
+    this.#queue = []
+    this.#allowance.end()
+  }
+
   /** Sends on, if there is room. */
   pump(): void {
     if (!this.#reading && this.#queue.length > 0) void this.#run()
@@ -73,22 +84,27 @@ export class UploadQueue {
     this.#reading = true
     try {
       while (this.#queue.length > 0 && !this.#connection.closed && this.#connection.sendBacklog < BACKLOG) {
-        await this.#sendRun(this.#takeRun())
+        const run = this.#takeRun()
+        // Goes on when the limit allows it.
+        if (run.length === 0) return
+        await this.#sendRun(run)
       }
     } finally {
       this.#reading = false
     }
   }
 
-  /** Takes neighbouring blocks from the head of the queue. */
+  /** Takes neighbouring blocks from the head of the queue, as many as the limit allows. */
   #takeRun(): BlockRange[] {
-    let count = 1
-    let length = this.#queue[0]!.length
+    let count = 0
+    let length = 0
     for (; count < this.#queue.length; count++) {
-      const last = this.#queue[count - 1]!
+      const last = this.#queue[count - 1]
       const next = this.#queue[count]!
-      const follows = next.piece === last.piece && next.begin === last.begin + last.length
-      if (!follows || length + next.length > READ_LENGTH) break
+      const follows =
+        last === undefined || (next.piece === last.piece && next.begin === last.begin + last.length)
+      if (!follows || (count > 0 && length + next.length > READ_LENGTH)) break
+      if (!this.#allowance.take(next.length)) break
       length += next.length
     }
     return this.#queue.splice(0, count)
@@ -101,7 +117,8 @@ export class UploadQueue {
     const bytes = new Uint8Array(last.begin + last.length - first.begin)
     const good = await this.#read(bytes, first.piece, first.begin)
     for (const block of run) {
-      if (!good) {
+      if (!good || this.#connection.closed) {
+        this.#allowance.giveBack(block.length)
         this.#refuse(block)
         continue
       }

@@ -15,7 +15,7 @@ export interface SourceOrigin {
   readonly modified: number
 }
 
-/** Where torrents go. A `Client` of the engine is one. */
+/** Where torrents go: to a `Client` of the engine, by its `addNow` and `remove`. */
 export interface TorrentPort {
   /**
    * Adds a torrent, or more knowledge of one that is there already: a `.torrent` for what was known by a magnet only.

@@ -29,9 +29,24 @@ describe('the torrentfs command', { timeout: 120_000 }, () => {
         'mountDir',
         'metainfoDir',
         'downloadDir',
+        'storage',
+        'partFiles',
         'listenAddr',
         'testPeer',
         'disableTrackers',
+        'disableDht',
+        'dhtBootstrap',
+        'maxDownloadRate',
+        'maxUploadRate',
+        'disableUpload',
+        'maxPeers',
+        'maxPeersPerTorrent',
+        'proxy',
+        'blocklist',
+        'bindInterface',
+        'disablePortMapping',
+        'disableWebseeds',
+        'anonymous',
         'readaheadBytes',
         'readTimeout',
         'allowOther',
@@ -61,6 +76,19 @@ describe('the torrentfs command', { timeout: 120_000 }, () => {
     ['a peer without a port', ['-mountDir=m', '-testPeer=127.0.0.1'], /-testPeer=127\.0\.0\.1: /],
     ['a bad size', ['-mountDir=m', '-readaheadBytes=lots'], /-readaheadBytes=lots: .*10MiB/],
     ['a time without a unit', ['-mountDir=m', '-readTimeout', '30'], /-readTimeout=30: .*30s/],
+    ['a number of peers that is none', ['-mountDir=m', '-maxPeers=0'], /-maxPeers=0: /],
+    ['a rate that is no size', ['-mountDir=m', '-maxUploadRate=fast'], /-maxUploadRate=fast: /],
+    [
+      'a proxy of no known kind',
+      ['-mountDir=m', '-proxy=ftp://host:1'],
+      /-proxy=.*: proxy: ftp:\/\/ is no kind/,
+    ],
+    [
+      'a blocklist of no known kind',
+      ['-mountDir=m', '-blocklist=ftp://host/list'],
+      /-blocklist=.*no URL of http/,
+    ],
+    ['a DHT node without a port', ['-mountDir=m', '-dhtBootstrap=127.0.0.1'], /-dhtBootstrap=127\.0\.0\.1: /],
     ['a bad switch', ['-mountDir=m', '-disableTrackers=perhaps'], /-disableTrackers=perhaps: /],
     ['a bad level', ['-mountDir=m', '-logLevel=loud'], /-logLevel=loud: .*debug/],
     ['a bad format', ['-mountDir=m', '-logFormat=xml'], /-logFormat=xml: .*json/],
@@ -111,6 +139,14 @@ describe('the torrentfs command', { timeout: 120_000 }, () => {
     })
   }
 
+  it('refuses a -storage inside of the mount', () => {
+    mkdirSync(join(folder, 'd'), { recursive: true })
+    const place = ['-mountDir=m', '-metainfoDir=/nowhere/torrents', '-downloadDir=d']
+    const { status, stderr } = torrentfs(...place, `-storage=blob:${join(folder, 'm', 'objects')}`)
+    assert.equal(status, 2, stderr)
+    assert.match(stderr, /-storage .*objects.* lies inside -mountDir/)
+  })
+
   it('refuses a -mountDir around the current folder, where data goes by default', () => {
     const { status, stderr } = torrentfs('-mountDir=..', '-metainfoDir=/nowhere/torrents')
     assert.equal(status, 2, stderr)
@@ -131,6 +167,7 @@ describe('the torrentfs command', { timeout: 120_000 }, () => {
       '-metainfoDir=t',
       '-downloadDir=d',
       '-disableTrackers',
+      '-disableDht',
     )
     assert.equal(status, 1, stderr)
     assert.equal(stderr.trimEnd().split('\n').length, 1, stderr)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { asksFor, describeFlags, parseFlags, UsageError } from '../../src/cli/flag-parser.js'
+import { asksFor, describeFlags, parseFlags } from '../../src/cli/flag-parser.js'
+import { UsageError } from '../../src/cli/usage-error.js'
 import type { FlagTable } from '../../src/cli/flag-parser.js'
 
 const text = (value: string): string => {

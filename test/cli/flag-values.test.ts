@@ -6,6 +6,8 @@ import fc from 'fast-check'
 import {
   oneOf,
   parseAddress,
+  parseCount,
+  parseDhtNode,
   parseDuration,
   parseFolder,
   parsePeer,
@@ -43,6 +45,17 @@ describe('parseSize', () => {
       ['7b', 7],
     ],
     ['', '-1', '10X', 'k', '1e9', '10MiBs', '9999999999999999', '1.2.3', 'NaN', 'Infinity'],
+  )
+})
+
+describe('parseCount', () => {
+  table(
+    parseCount,
+    [
+      ['1', 1],
+      [' 500 ', 500],
+    ],
+    ['', '0', '-1', '1.5', '1e3', 'many', '99999999999999999999'],
   )
 })
 
@@ -103,6 +116,19 @@ describe('parseAddress', () => {
 
 describe('parsePeer', () => {
   table(parsePeer, [['127.0.0.1:1', { host: '127.0.0.1', port: 1 }]], [':6881', '127.0.0.1:0'])
+})
+
+describe('parseDhtNode', () => {
+  table(
+    parseDhtNode,
+    [
+      ['router.test:6881', { host: 'router.test', port: 6881 }],
+      ['[::1]:1', { host: '::1', port: 1 }],
+      ['none', undefined],
+      ['', undefined],
+    ],
+    [':6881', '127.0.0.1:0', 'nobody'],
+  )
 })
 
 describe('parseFolder', () => {

@@ -69,7 +69,7 @@ describe('the daemon', { skip: skipWithout('fuse', 'daemon'), timeout: 180_000 }
     mkdirSync(join(folder, 'torrents'))
     const child = spawn(
       process.execPath,
-      [daemonEntry, '-mountDir=mnt', '-metainfoDir=torrents', '-disableTrackers'],
+      [daemonEntry, '-mountDir=mnt', '-metainfoDir=torrents', '-disableTrackers', '-disableDht'],
       {
         cwd: folder,
         stdio: ['ignore', 'ignore', 'pipe'],
@@ -143,6 +143,7 @@ describe('the daemon', { skip: skipWithout('fuse', 'daemon'), timeout: 180_000 }
         `-metainfoDir=${folder}/t`,
         `-downloadDir=${folder}/d`,
         '-disableTrackers',
+        '-disableDht',
       ]
       const child = spawn(process.execPath, [daemonEntry, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
       const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
@@ -181,6 +182,7 @@ describe('the daemon', { skip: skipWithout('fuse', 'daemon'), timeout: 180_000 }
       `-metainfoDir=${folder}/t`,
       `-downloadDir=${folder}/d`,
       '-disableTrackers',
+      '-disableDht',
     ]
     const child = spawn(process.execPath, [daemonEntry, ...args, '-logLevel=debug'], {
       stdio: ['ignore', 'pipe', 'pipe'],

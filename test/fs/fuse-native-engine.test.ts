@@ -4,10 +4,10 @@
 import { describe, test } from 'node:test'
 import { fuseNativeBackend } from '../../src/fs/index.js'
 import { EngineTorrents } from '../support/fs-engine-fixture.js'
-import { whyNoFuseNative } from '../support/fs-fuse-native.js'
+import { whyNoFuse } from '../support/fs-backends.js'
 import { mountConformance } from './mount-conformance.js'
 
-const reason = whyNoFuseNative()
+const reason = whyNoFuse('fuse-native')
 if (reason === undefined) {
   describe('a mount of the engine through fuse-native', () => {
     mountConformance({ backend: fuseNativeBackend, fixture: () => EngineTorrents.create() })

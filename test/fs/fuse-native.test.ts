@@ -4,10 +4,10 @@
 import { describe, test } from 'node:test'
 import { fuseNativeBackend } from '../../src/fs/index.js'
 import { DiskTorrents } from '../support/fs-fixture.js'
-import { whyNoFuseNative } from '../support/fs-fuse-native.js'
+import { whyNoFuse } from '../support/fs-backends.js'
 import { mountConformance } from './mount-conformance.js'
 
-const reason = whyNoFuseNative()
+const reason = whyNoFuse('fuse-native')
 if (reason === undefined) {
   describe('a mount through fuse-native', () => {
     mountConformance({ backend: fuseNativeBackend, fixture: () => DiskTorrents.create() })

@@ -60,6 +60,64 @@ describe('the filesystem', () => {
     for (const path of ['/x', '/d/x', '/d/f.bin/x', '/d//f.bin']) assert.equal(fs.resolve(path), undefined)
   })
 
+  test('tells of bytes that are there without reading them, and ends each wait by itself', async () => {
+    const handle = open()
+    const ends = new AbortController()
+    const first = fs.available(handle, 0, 100, ends.signal)
+    const second = fs.available(handle, 0, 100)
+    assert.deepEqual([...fs.blockedNames(0).keys()], ['f.bin'])
+    ends.abort()
+    assert.equal(await first, -EINTR)
+    torrent.release(0)
+    assert.equal(await second, 0)
+    assert.equal(await fs.available(999, 0, 1), -EBADF)
+    fs.remove(torrent.port.infohash)
+    assert.equal(await fs.available(handle, 0, 100), -EIO)
+  })
+
+  test('ends one read of several by its signal', async () => {
+    const handle = open()
+    const ends = new AbortController()
+    const [one, other] = [Buffer.alloc(10), Buffer.alloc(10)]
+    const first = fs.read(handle, one, 0, ends.signal)
+    const second = fs.read(handle, other, 0)
+    ends.abort()
+    assert.equal(await first, -EINTR)
+    torrent.release(0)
+    assert.equal(await second, 10)
+    assert.deepEqual([...one], new Array(10).fill(0), 'nothing is written once it has ended')
+  })
+
+  test('does not open a file of a torrent that is gone', () => {
+    const node = fs.resolve('/d/f.bin')!
+    fs.remove(torrent.port.infohash)
+    assert.equal(fs.open(node, 0), -EIO)
+  })
+
+  test('tells observers what comes, is renamed and goes, in an order in which no name is had twice', async () => {
+    const own = new TorrentFs()
+    const events: string[] = []
+    const unwatch = own.watch({
+      shown: (entry, port) =>
+        events.push(`shown ${entry.top.name} ${port.infohash === entry.torrent.infohash}`),
+      renamed: entry => events.push(`renamed ${entry.top.name}`),
+      removed: entry => events.push(`removed ${entry.top.name}`),
+    })
+    const twins = []
+    for (const salt of ['a', 'b']) {
+      const files = [{ path: ['t'], content }]
+      twins.push(await fixture.add({ name: 't', multiFile: false, stored: true, files, salt }))
+    }
+    const [low, high] = twins.map(twin => twin.port).sort((a, b) => (a.infohash < b.infohash ? -1 : 1))
+    const marked = `t [${high!.infohash.slice(0, 8)}]`
+    own.add(high!)
+    own.add(low!)
+    own.remove(low!.infohash)
+    unwatch()
+    own.remove(high!.infohash)
+    assert.deepEqual(events, ['shown t true', `renamed ${marked}`, 'shown t true', 'removed t', 'renamed t'])
+  })
+
   test('hands out handles from 1, and refuses folders and writers', () => {
     assert.equal(open(), 1)
     assert.equal(open(), 2)

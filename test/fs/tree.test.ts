@@ -127,6 +127,14 @@ describe('the tree', () => {
     )
   })
 
+  test('lists its torrents in the order in which they came', () => {
+    const tree = new TorrentTree<TreeFile>()
+    const entries = [2, 0, 1].map(n => tree.add(torrent(n, 'foo', null))!)
+    assert.deepEqual([...tree.entries()], entries)
+    assert.equal(tree.remove(hash(0)), entries[1])
+    assert.deepEqual([...tree.entries()], [entries[0], entries[2]])
+  })
+
   test('shows a single-file torrent as a file, a multi-file one as a folder, and no pad file', () => {
     const tree = new TorrentTree<TreeFile>()
     tree.add(torrent(1, 'one.bin', null))

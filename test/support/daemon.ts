@@ -14,11 +14,15 @@ import type { Scope } from './scope.js'
 export interface DaemonOptions {
   /** Where its network is. The test's own when absent. */
   readonly host?: Host
+  /** Listens at the host's IPv6 address instead of its IPv4 address. */
+  readonly ipv6?: boolean
   /** An existing folder of an earlier daemon, to start again on. */
   readonly folder?: string
   readonly downloadDir?: string
   readonly testPeers?: readonly string[]
   readonly trackers?: boolean
+  /** Nodes its DHT begins with, `host:port`; it runs none when absent. */
+  readonly dht?: readonly string[]
   readonly listenPort?: number
   readonly args?: readonly string[]
   /** Torrent files to put into the watched folder before it starts. */
@@ -59,9 +63,10 @@ export class Daemon {
       `-mountDir=${this.mountDir}`,
       `-metainfoDir=${this.metainfoDir}`,
       `-downloadDir=${this.downloadDir}`,
-      `-listenAddr=${options.host?.address ?? '127.0.0.1'}:${this.listenPort}`,
+      `-listenAddr=${listenHost(options)}:${this.listenPort}`,
       ...(options.testPeers ?? []).map(peer => `-testPeer=${peer}`),
       ...(options.trackers === true ? [] : ['-disableTrackers']),
+      ...dhtFlags(options),
       ...(options.args ?? []),
     ]
     // Registered before the child: undone after it is gone.
@@ -148,6 +153,19 @@ export class Daemon {
   async stop(signal: NodeJS.Signals = 'SIGTERM', graceMs = 5000): Promise<Exit> {
     return await this.child.stop(signal, graceMs)
   }
+}
+
+/** As it stands in front of a port. */
+function listenHost({ host, ipv6 }: DaemonOptions): string {
+  if (host === undefined) return '127.0.0.1'
+  return ipv6 === true ? `[${host.address6}]` : host.address
+}
+
+/** No node, unless the test names where one begins. */
+function dhtFlags({ dht, args = [] }: DaemonOptions): string[] {
+  if (dht !== undefined && dht.length > 0) return dht.map(node => `-dhtBootstrap=${node}`)
+  if (dht !== undefined) return ['-dhtBootstrap=none']
+  return args.some(flag => /^-(dhtBootstrap|disableDht)\b/.test(flag)) ? [] : ['-disableDht']
 }
 
 /** The filesystem types mounted at a folder, newest last. */

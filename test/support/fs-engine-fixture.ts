@@ -121,6 +121,7 @@ export class EngineTorrents implements MountFixture {
     const client = new Client({
       downloadDir: root,
       disableTrackers: true,
+      disableDht: true,
       listenAddr: { host: '127.0.0.1', port: 0 },
       testPeers: [{ host: '127.0.0.1', port: listener.port }],
     })
@@ -130,7 +131,7 @@ export class EngineTorrents implements MountFixture {
 
   async add(spec: FixtureSpec): Promise<FixtureTorrent> {
     const seeded = new SeededTorrent(spec)
-    const torrent = this.#client.add({ metainfo: seeded.metainfo })
+    const torrent = this.#client.addNow({ metainfo: seeded.metainfo })
     this.#torrents.set(torrent.infohash, seeded)
     await until('the torrent is ready', 10_000, () => torrent.ready)
     // What is released must be stored even if no one reads it.

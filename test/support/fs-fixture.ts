@@ -8,7 +8,7 @@ import { readSync } from 'node:fs'
 import { mkdir, mkdtemp, open, rm, type FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { FilePort, ReaderPort, TorrentPort } from '../../src/fs/index.js'
+import type { FilePort, ReaderPort, ReadPortOptions, TorrentPort } from '../../src/fs/index.js'
 import { TorrentError } from '../../src/torrent/errors.js'
 
 export interface FixtureFile {
@@ -69,10 +69,18 @@ class DiskReader implements ReaderPort {
     setMaxListeners(0, this.#closed.signal)
   }
 
-  async read(target: Uint8Array, position: number, options: { timeoutMs?: number } = {}): Promise<number> {
-    await this.#file.available(position, position + target.length, this.#closed.signal, options.timeoutMs)
+  async readAt(target: Uint8Array, position: number, options: ReadPortOptions = {}): Promise<number> {
+    await this.available(position, target.length, options)
     return this.#file.readStored(target, position)
   }
+
+  available(position: number, length: number, options: ReadPortOptions = {}): Promise<void> {
+    const { timeoutMs, signal } = options
+    const ends = signal ? AbortSignal.any([this.#closed.signal, signal]) : this.#closed.signal
+    return this.#file.available(position, position + length, ends, timeoutMs)
+  }
+
+  note(): void {}
 
   lowerPriority(): void {
     this.#file.torrent.lowered++

@@ -32,6 +32,8 @@ export interface LibtorrentAdd {
   readonly magnet?: string
   readonly folder: string
   readonly seed?: boolean
+  /** Connects, and downloads nothing. */
+  readonly idle?: boolean
   readonly trackers?: readonly string[]
   readonly uploadLimit?: number
   readonly downloadLimit?: number

@@ -52,7 +52,7 @@ class Peer:
                 self.log.append(f'{time.time():.3f} {alert.what()}: {alert.message()}')
 
     def op_add(self, m):
-        """Seeds or downloads: `torrent` (a file) or `magnet`, into `folder`. `seed` true trusts the data unseen."""
+        """Seeds or downloads: `torrent` (a file) or `magnet`, into `folder`. `seed` true trusts the data unseen, `idle` wants none."""
         if 'magnet' in m:
             params = lt.parse_magnet_uri(m['magnet'])
         else:
@@ -73,6 +73,8 @@ class Peer:
         if m.get('downloadLimit'):
             params.download_limit = m['downloadLimit']
         handle = self.session.add_torrent(params)
+        if m.get('idle'):
+            handle.prioritize_files([0] * params.ti.num_files())
         for host, port in m.get('peers', []):
             handle.connect_peer((host, port))
         infohash = str(handle.info_hash())
@@ -130,6 +132,10 @@ class Peer:
 
     def op_announce(self, m):
         self.handles[m['infohash']].force_reannounce(0)
+        return {}
+
+    def op_dhtAnnounce(self, m):
+        self.handles[m['infohash']].force_dht_announce()
         return {}
 
     def op_remove(self, m):

@@ -16,6 +16,8 @@ const folder = '/var/run/netns'
 export interface Host {
   readonly name: string
   readonly address: string
+  /** Its IPv6 address. */
+  readonly address6: string
   readonly namespace: string | undefined
   /** Starts a program there. It ends with the scope of the network. */
   start(command: string, args: readonly string[], options?: Omit<StartOptions, 'namespace'>): Child
@@ -76,17 +78,23 @@ export class Network {
     const namespace = `${this.#id}-${number}`
     const outer = `h${number}`
     const address = `10.213.${this.#slot}.${number + 1}`
+    const address6 = `fd00:213:${this.#slot}::${number + 1}`
     ip('netns', 'add', namespace)
     ip('-n', this.#bridge, 'link', 'add', outer, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace)
     ip('-n', this.#bridge, 'link', 'set', outer, 'master', 'br0', 'up')
     ip('-n', namespace, 'link', 'set', 'lo', 'up')
     ip('-n', namespace, 'addr', 'add', `${address}/24`, 'dev', 'eth0')
+    // Without looking for duplicates, which takes a second or two in which nothing can be bound to it.
+    ip('-n', namespace, 'addr', 'add', `${address6}/64`, 'dev', 'eth0', 'nodad')
     ip('-n', namespace, 'link', 'set', 'eth0', 'up')
+    // Multicast goes nowhere without a route.
+    ip('-n', namespace, 'route', 'add', '224.0.0.0/4', 'dev', 'eth0')
     const scope = this.#scope
     const path = `${folder}/${namespace}`
     return {
       name,
       address,
+      address6,
       namespace: path,
       start: (command, args, options) => new Child(command, args, { ...options, namespace: path }, scope),
     }
@@ -97,6 +105,24 @@ export class Network {
     const address = `10.213.${this.#slot}.${200 + this.#extra++}`
     ip('addr', 'add', `${address}/24`, 'dev', this.#link)
     return address
+  }
+
+  /**
+   * Gives a host a second interface, `eth1`, in a network of its own on the same bridge.
+   *
+   * @returns the host's address there, and the test process's
+   */
+  secondInterface(host: Host): { readonly own: string; readonly far: string } {
+    const number = Number(host.address.split('.')[3]) - 1
+    const namespace = `${this.#id}-${number}`
+    const outer = `s${number}`
+    const [own, far] = [`10.214.${this.#slot}.${number + 1}`, `10.214.${this.#slot}.1`]
+    ip('-n', this.#bridge, 'link', 'add', outer, 'type', 'veth', 'peer', 'name', 'eth1', 'netns', namespace)
+    ip('-n', this.#bridge, 'link', 'set', outer, 'master', 'br0', 'up')
+    ip('-n', namespace, 'addr', 'add', `${own}/24`, 'dev', 'eth1')
+    ip('-n', namespace, 'link', 'set', 'eth1', 'up')
+    ip('addr', 'replace', `${far}/24`, 'dev', this.#link)
+    return { own, far }
   }
 
   /** Cuts a host off (its link goes down) or joins it again. */

@@ -30,6 +30,9 @@ export function supportScript(name: string): string {
 /** The daemon's entry in the build under test. */
 export const daemonEntry: string = join(buildRoot, 'src', 'cli', 'torrentfs.cjs')
 
+/** The entry of the `torrent` command in the build under test. */
+export const torrentEntry: string = join(buildRoot, 'src', 'cli', 'torrent.cjs')
+
 /** The Python that has Debian's bindings (a version manager's `python3` earlier in PATH has not). */
 export const systemPython = '/usr/bin/python3'
 
@@ -39,9 +42,18 @@ const probes: Record<string, () => boolean> = {
   namespaces: () => process.getuid?.() === 0 && onPath('ip') && onPath('nsenter') && onPath('setpriv'),
   libtorrent: () => spawnSync(systemPython, ['-c', 'import libtorrent']).status === 0,
   transmission: () => onPath('transmission-daemon') && onPath('transmission-create'),
+  mktorrent: () => onPath('mktorrent'),
+  zsh: () => onPath('zsh'),
+  fish: () => onPath('fish'),
   aria2c: () => onPath('aria2c'),
   opentracker: () => onPath('opentracker'),
   ffmpeg: () => onPath('ffmpeg') && onPath('ffprobe'),
+  nginx: () => onPath('nginx'),
+  lighttpd: () => onPath('lighttpd'),
+  tcpdump: () => onPath('tcpdump'),
+  microsocks: () => onPath('microsocks'),
+  tinyproxy: () => onPath('tinyproxy'),
+  miniupnpd: () => onPath('miniupnpd') && onPath('nft'),
   daemon: () => existsSync(daemonEntry),
 }
 
@@ -52,9 +64,18 @@ export type Requirement =
   | 'namespaces'
   | 'libtorrent'
   | 'transmission'
+  | 'mktorrent'
+  | 'zsh'
+  | 'fish'
   | 'aria2c'
   | 'opentracker'
   | 'ffmpeg'
+  | 'nginx'
+  | 'lighttpd'
+  | 'tcpdump'
+  | 'microsocks'
+  | 'tinyproxy'
+  | 'miniupnpd'
   | 'daemon'
 
 const known = new Map<Requirement, boolean>()

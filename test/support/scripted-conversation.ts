@@ -79,7 +79,12 @@ export class Conversation {
     this.#socket.write(reply)
     if ((hello[25]! & 0x10) !== 0) {
       const size = behaviour.metadata === false ? '' : `13:metadata_sizei${this.#info.length}e`
-      this.#send(20, Buffer.from([0]), Buffer.from(`d1:md11:ut_metadatai3ee${size}4:reqqi500ee`, 'latin1'))
+      const pex = behaviour.pex === true ? '6:ut_pexi5e' : ''
+      this.#send(
+        20,
+        Buffer.from([0]),
+        Buffer.from(`d1:md11:ut_metadatai3e${pex}e${size}4:reqqi500ee`, 'latin1'),
+      )
     }
     const bits = Buffer.alloc(Math.ceil(torrent.pieceCount / 8))
     let count = 0
@@ -196,6 +201,7 @@ export class Conversation {
   }
 
   #extended(message: Buffer): void {
+    this.#peer.extended.push({ id: message[1]!, payload: Buffer.from(message.subarray(2)) })
     const text = message.subarray(2).toString('latin1')
     if (message[1] === 0) {
       this.#metadataId = Number(/11:ut_metadatai(\d+)e/.exec(text)?.[1] ?? 0)

@@ -37,6 +37,8 @@ export interface Behaviour {
   readonly fast?: boolean
   /** Serves the info dictionary (BEP 9). Default true. */
   readonly metadata?: boolean
+  /** Offers peer exchange (BEP 11), as number 5. Default false. */
+  readonly pex?: boolean
 }
 
 /** One block asked for. */
@@ -57,6 +59,8 @@ export class ScriptedPeer {
   blocksSent = 0
   corruptSent = 0
   cancels = 0
+  /** Messages of the extension protocol that came: their numbers, and what they say. */
+  readonly extended: { readonly id: number; readonly payload: Buffer }[] = []
   connections = 0
   /** Open connections now. */
   open = 0

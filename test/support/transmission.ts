@@ -42,11 +42,15 @@ export class Transmission {
     return this.host.address
   }
 
-  /** Starts one, TCP only, no DHT, PEX or LPD. `settings` are those of its settings.json. */
+  /**
+   * Starts one, TCP only, no DHT, PEX or LPD. `settings` are those of its settings.json; `prepare` may put more into its
+   * folder.
+   */
   static async start(
     scope: Scope,
     host: Host,
     settings: Readonly<Record<string, unknown>> = {},
+    prepare?: (folder: string) => void,
   ): Promise<Transmission> {
     const folder = scope.folder('torrentfs-transmission-')
     const port = 51413
@@ -78,6 +82,7 @@ export class Transmission {
         ...settings,
       }),
     )
+    prepare?.(folder)
     const child = host.start('transmission-daemon', ['--foreground', '--config-dir', folder, '--log-debug'])
     const daemon = new Transmission(host, port, child, rpcPort)
     await eventually('transmission answers its RPC', 15_000, async () => {

@@ -9,7 +9,6 @@
  *
  * It tells neither who reads nor that a read was interrupted: see open-file-watch.ts.
  */
-import { readFile } from 'node:fs/promises'
 import type { Done, FuseStat } from 'fuse-native'
 import { messageOf, TorrentError } from '../../torrent/index.js'
 import { EIO, ENOENT, ENOTDIR, EROFS } from '../errno.js'
@@ -19,8 +18,10 @@ import type { FilePort } from '../ports.js'
 import type { TorrentFs } from '../torrent-fs.js'
 import type { TreeNode } from '../tree.js'
 import type { BackendMount, BackendMountOptions, MountBackend } from './backend.js'
-import { abortConnection, raiseReadahead } from './kernel-tuning.js'
+import { checkAllowOther } from './fuse-conf.js'
+import { raiseReadahead } from './kernel-tuning.js'
 import { OpenFileWatch } from './open-file-watch.js'
+import { takeAway } from './unmounting.js'
 
 /**
  * Readahead is background work of the kernel's, and at most so many background requests of a mount are under way: fewer
@@ -161,15 +162,8 @@ async function loadBinding() {
   }
 }
 
-async function checkAllowOther(mountDir: string): Promise<void> {
-  if (process.getuid?.() === 0) return
-  const text = await readFile('/etc/fuse.conf', 'utf8').catch(() => '')
-  if (/^\s*user_allow_other\s*$/m.test(text)) return
-  throw failure(mountDir, 'other users are let in only if /etc/fuse.conf has a line "user_allow_other"')
-}
-
 class FuseNativeMount implements BackendMount {
-  readonly closed: Promise<void>
+  readonly closed: Promise<undefined>
   readonly #options: BackendMountOptions
   readonly #device: string
   readonly #detach: () => void
@@ -183,13 +177,16 @@ class FuseNativeMount implements BackendMount {
     this.#options = options
     this.#device = device
     this.#detach = detach
-    this.closed = new Promise(resolve => (this.#resolveClosed = resolve))
+    this.closed = new Promise(resolve => (this.#resolveClosed = () => resolve(undefined)))
     this.#watch = new OpenFileWatch({ ...options, othersMayRead: options.allowOther })
     this.#poll = setInterval(() => void this.#look(), POLL_MS).unref()
   }
 
   unmount(): Promise<void> {
-    return (this.#unmounting ??= this.#unmount())
+    return (this.#unmounting ??= this.#unmount().catch((error: unknown) => {
+      this.#unmounting = undefined
+      throw error
+    }))
   }
 
   async #unmount(): Promise<void> {
@@ -197,17 +194,12 @@ class FuseNativeMount implements BackendMount {
     // A lazy unmount leaves blocked readers blocked: answer them first.
     await this.#endReads()
     if (!this.#gone) {
-      const busy = await unmountFolder(mountDir, { lazy: false })
-      if (busy !== undefined && (await isMounted(this.#device, mountDir))) {
-        logger.debug({ mountDir, reason: busy }, `"${mountDir}" is in use, detaching it`)
-        const refusal = await unmountFolder(mountDir, { lazy: true })
-        if (refusal !== undefined && (await isMounted(this.#device, mountDir))) {
-          this.#unmounting = undefined
-          throw new TorrentError('ERR_TORRENTFS_MOUNT', `cannot unmount "${mountDir}": ${refusal}`)
-        }
-        // Whoever still holds a file of it gets an error from now on, and the binding's threads end.
-        await abortConnection(this.#device)
-      }
+      await takeAway({
+        device: this.#device,
+        mountDir,
+        logger,
+        unmount: o => unmountFolder(mountDir, o),
+      })
     }
     await fs.close()
     await this.#finish()

@@ -7,7 +7,7 @@
  * Goes by the last component of the name, whatever the path before it (other mount namespaces show other paths), and in
  * doubt says "open": a read ended wrongly is an error in a living program, one kept wrongly costs a thread.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 
 export interface ScanRequest {
@@ -121,6 +121,23 @@ function uptimeTicks(): number {
   return Number(attempt(() => readFileSync('/proc/uptime', 'latin1'))?.split(' ')[0] ?? 0) * TICKS_PER_SECOND
 }
 
+/** Whether a process was started, however indirectly, by one of this user: else it cannot have inherited a descriptor. */
+function isOfOurs(fields: readonly string[]): boolean {
+  const own = process.getuid?.()
+  const session = fields[3]!
+  let parent = fields[1]!
+  if (attempt(() => statSync(`/proc/${session}`).uid) === own) return true
+  for (let depth = 0; depth < 64 && Number(parent) > 1; depth++) {
+    const owner = attempt(() => statSync(`/proc/${parent}`).uid)
+    // An ancestor that is gone may have been anyone's.
+    if (owner === undefined || owner === own) return true
+    const stat = attempt(() => readFileSync(`/proc/${parent}/stat`, 'latin1'))
+    if (stat === undefined) return true
+    parent = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]!
+  }
+  return false
+}
+
 /** Whether a process whose descriptors we may not read could have one of ours. */
 function mayHold(pid: string, othersMayRead: boolean, now: number): boolean {
   const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, 'latin1'))
@@ -128,7 +145,8 @@ function mayHold(pid: string, othersMayRead: boolean, now: number): boolean {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   // Kernel threads are children of kthreadd and open nothing of ours.
   if (pid === '2' || fields[1] === '2' || fields[0] === 'Z') return false
-  return othersMayRead || now - Number(fields[19]) < RECENT_SECONDS * TICKS_PER_SECOND
+  if (othersMayRead) return true
+  return now - Number(fields[19]) < RECENT_SECONDS * TICKS_PER_SECOND && isOfOurs(fields)
 }
 
 /** Files behind loop devices are held by the kernel alone. */

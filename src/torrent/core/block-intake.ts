@@ -5,7 +5,7 @@
  * spoil a piece uninvited.
  */
 import { BLOCK_LENGTH } from '../pieces/geometry.js'
-import type { CoreEvent, Effect, PeerNumber } from './events.js'
+import type { CoreEvent, Effect, PeerNumber, RequestAllowance } from './events.js'
 import type { OpenPiece } from './open-piece.js'
 import type { PeerState } from './peer-state.js'
 import type { PieceTable } from './piece-table.js'
@@ -21,6 +21,7 @@ export interface BlockIntakeOptions {
   readonly table: PieceTable
   readonly peers: ReadonlyMap<PeerNumber, PeerState>
   readonly requester: Requester
+  readonly allowance: RequestAllowance
   readonly emit: (effect: Effect) => void
 }
 
@@ -28,14 +29,16 @@ export class BlockIntake {
   readonly #table: PieceTable
   readonly #peers: ReadonlyMap<PeerNumber, PeerState>
   readonly #requester: Requester
+  readonly #allowance: RequestAllowance
   readonly #emit: (effect: Effect) => void
   #useful = 0
-  #wasted = 0
+  readonly #waste = { duplicate: 0, hashFailed: 0, unrequested: 0 }
 
   constructor(options: BlockIntakeOptions) {
     this.#table = options.table
     this.#peers = options.peers
     this.#requester = options.requester
+    this.#allowance = options.allowance
     this.#emit = options.emit
   }
 
@@ -46,12 +49,18 @@ export class BlockIntake {
 
   /** Payload bytes that came twice, unasked, or for pieces that failed. */
   get wasted(): number {
-    return this.#wasted
+    const { duplicate, hashFailed, unrequested } = this.#waste
+    return duplicate + hashFailed + unrequested
   }
 
-  /** Bytes that were counted as useful were not. */
-  waste(bytes: number): void {
-    this.#wasted += bytes
+  /** The same by reason. `duplicate`: it came twice, or too late to be of use. */
+  get waste(): { readonly duplicate: number; readonly hashFailed: number; readonly unrequested: number } {
+    return this.#waste
+  }
+
+  /** Bytes that were counted as useful were of a piece that failed its hash. */
+  failed(bytes: number): void {
+    this.#waste.hashFailed += bytes
     this.#useful -= Math.min(bytes, this.#useful)
   }
 
@@ -68,7 +77,9 @@ export class BlockIntake {
     if (!this.#table.isBlock(piece, begin, length) || open.isReceived(block)) return 'discard'
     const key = this.#table.blockKey(piece, block)
     if (!peer.outstanding.has(key) && !peer.cancelled.has(key)) return 'discard'
-    if (open.writerOf(block) !== undefined) return 'scratch'
+    const writer = open.writerOf(block)
+    // A web seed begins a block anew after its connection broke.
+    if (writer !== undefined && writer !== number) return 'scratch'
     open.setWriter(block, number)
     return 'slab'
   }
@@ -83,16 +94,19 @@ export class BlockIntake {
   receive({ peer: number, piece, begin, length, kept }: ReceivedBlock, now: number): OpenPiece | undefined {
     const peer = this.#peers.get(number)
     if (peer === undefined || !this.#table.isBlock(piece, begin, length)) {
-      this.#wasted += length
+      this.#waste.unrequested += length
+      this.#allowance.spend(length)
       return undefined
     }
     const block = begin / BLOCK_LENGTH
     const key = this.#table.blockKey(piece, block)
     peer.delivered(key, length, now)
-    const asked = peer.settle(key, now)
+    // Else it was paid for when it was asked.
+    if (!peer.outstanding.has(key)) this.#allowance.spend(length)
+    const asked = peer.settle(key)
     const open = this.#table.open.get(piece)
     if (!kept || !asked || open?.phase !== 'fetching' || open.isReceived(block)) {
-      this.#wasted += length
+      this.#waste[asked ? 'duplicate' : 'unrequested'] += length
       // What was thrown away may be needed after all.
       open?.unask(block, number)
       open?.clearWriter(block, number)
@@ -100,9 +114,11 @@ export class BlockIntake {
     }
     this.#useful += length
     const writer = open.writerOf(block)
-    if (writer !== undefined && writer !== number) this.#emit({ type: 'dropTarget', peer: writer })
+    if (writer !== undefined && writer !== number) {
+      this.#emit({ type: 'dropTarget', peer: writer, piece, begin })
+    }
     const others = open.receive(block, number)
-    if (others.length > 0) this.#requester.withdraw(piece, block, others, now)
+    if (others.length > 0) this.#requester.withdraw(piece, block, others)
     return open.complete ? open : undefined
   }
 }

@@ -14,6 +14,10 @@ export const MAX_METADATA_LENGTH = 10 * 1024 * 1024 + 65536
 const DEPTH = 8
 /** A part that has not come after this long is asked of another peer, in ms. */
 const PATIENCE_MS = 3000
+/** Nor does a reader wait for one slow peer: after this long, in ms, a part is asked of a second one too. */
+const RACE_MS = 800
+/** When peers are tried one by one, this many are at a time, each with a dictionary of its own. */
+const MOST_ALONE = 3
 
 /** A part to be asked of a peer. */
 export interface MetadataRequest {
@@ -46,7 +50,7 @@ interface Attempt {
 
 export class MetadataExchange {
   readonly #peers = new Map<PeerNumber, Peer>()
-  #attempt: Attempt | undefined
+  readonly #attempts = new Set<Attempt>()
   /** Several peers together sent a wrong dictionary: from now on one peer at a time. */
   #alone = false
 
@@ -59,7 +63,7 @@ export class MetadataExchange {
 
   gone(peer: PeerNumber): void {
     this.#peers.delete(peer)
-    if (this.#attempt?.only === peer) this.#attempt = undefined
+    for (const attempt of this.#attempts) if (attempt.only === peer) this.#attempts.delete(attempt)
   }
 
   /** The peer will not send this part. */
@@ -76,7 +80,7 @@ export class MetadataExchange {
     bytes: Uint8Array,
   ): MetadataCandidate | undefined {
     const state = this.#peers.get(peer)
-    const attempt = this.#attempt
+    const attempt = this.#attemptOf(peer)
     if (state?.asked.delete(part) !== true || attempt === undefined) return undefined
     const expected = Math.min(PART_LENGTH, attempt.size - part * PART_LENGTH)
     if (state.size !== attempt.size || totalSize !== attempt.size || bytes.length !== expected) {
@@ -88,7 +92,7 @@ export class MetadataExchange {
     attempt.have.add(part)
     attempt.senders.add(peer)
     if (attempt.have.size < partCount(attempt.size)) return undefined
-    this.#attempt = undefined
+    this.#attempts.delete(attempt)
     return { bytes: attempt.bytes, senders: attempt.senders }
   }
 
@@ -105,15 +109,26 @@ export class MetadataExchange {
 
   /** What to ask now, at `now` (ms). Call after every change and once a second. */
   requests(now: number): MetadataRequest[] {
-    const attempt = (this.#attempt ??= this.#start())
-    if (attempt === undefined) return []
+    this.#begin()
+    const requests: MetadataRequest[] = []
+    for (const attempt of [...this.#attempts]) this.#ask(attempt, now, requests)
+    return requests
+  }
+
+  #attemptOf(peer: PeerNumber): Attempt | undefined {
+    for (const attempt of this.#attempts)
+      if (attempt.only === undefined || attempt.only === peer) return attempt
+    return undefined
+  }
+
+  #ask(attempt: Attempt, now: number, requests: MetadataRequest[]): void {
     const able = [...this.#peers.values()].filter(
       peer => peer.size === attempt.size && (attempt.only === undefined || attempt.only === peer.number),
     )
-    const asked = this.#pending(able, now)
-    const requests: MetadataRequest[] = []
+    const pending = this.#pending(able, now)
+    const before = requests.length
     for (let part = 0; part < partCount(attempt.size); part++) {
-      if (attempt.have.has(part) || asked.has(part)) continue
+      if (attempt.have.has(part) || now - (pending.get(part) ?? -Infinity) < RACE_MS) continue
       const free = able.filter(
         peer => peer.asked.size < DEPTH && !peer.asked.has(part) && !peer.refused.has(part),
       )
@@ -122,16 +137,18 @@ export class MetadataExchange {
       peer.asked.set(part, now)
       requests.push({ peer: peer.number, part })
     }
-    if (requests.length === 0 && asked.size === 0) this.#giveUp(able)
-    return requests
+    if (requests.length === before && pending.size === 0) this.#giveUp(attempt, able)
   }
 
-  /** Parts whose answer may still come in time. A late one stays asked of its peer, but counts no more. */
-  #pending(peers: readonly Peer[], now: number): Set<number> {
-    const pending = new Set<number>()
+  /**
+   * Parts whose answer may still come in time, with when they were asked last. A late one stays asked of its peer, but
+   * counts no more.
+   */
+  #pending(peers: readonly Peer[], now: number): Map<number, number> {
+    const pending = new Map<number, number>()
     for (const peer of peers) {
       for (const [part, at] of peer.asked) {
-        if (now - at < PATIENCE_MS) pending.add(part)
+        if (now - at < PATIENCE_MS) pending.set(part, Math.max(at, pending.get(part) ?? at))
         else {
           peer.asked.delete(part)
           peer.refused.add(part)
@@ -142,8 +159,8 @@ export class MetadataExchange {
   }
 
   /** Nobody is left to ask for what is missing: forgive the slow ones, or try another size or peer next. */
-  #giveUp(able: readonly Peer[]): void {
-    this.#attempt = undefined
+  #giveUp(attempt: Attempt, able: readonly Peer[]): void {
+    this.#attempts.delete(attempt)
     for (const peer of able) peer.refused.clear()
     const first = able[0]
     if (first === undefined) return
@@ -152,21 +169,31 @@ export class MetadataExchange {
     this.#peers.set(first.number, first)
   }
 
-  #start(): Attempt | undefined {
-    const votes = new Map<number, number>()
-    for (const peer of this.#peers.values()) votes.set(peer.size, (votes.get(peer.size) ?? 0) + 1)
-    const first = this.#peers.values().next().value
-    if (first === undefined) return undefined
-    let size = first.size
-    if (!this.#alone) for (const [other, count] of votes) if (count > votes.get(size)!) size = other
-    return {
-      size,
-      bytes: new Uint8Array(size),
-      have: new Set(),
-      senders: new Set(),
-      only: this.#alone ? first.number : undefined,
+  /** Begins one attempt with all that agree on a size; or, once mixing failed, one with each of the first few peers. */
+  #begin(): void {
+    if (this.#alone) {
+      for (const { number, size } of this.#peers.values()) {
+        if (this.#attempts.size >= MOST_ALONE) return
+        if (this.#attemptOf(number) === undefined) this.#attempts.add(newAttempt(size, number))
+      }
+    } else if (this.#attempts.size === 0 && this.#peers.size > 0) {
+      this.#attempts.add(newAttempt(this.#commonSize(), undefined))
     }
   }
+
+  /** What most peers say; of several, what was said first. */
+  #commonSize(): number {
+    const votes = new Map<number, number>()
+    for (const { size } of this.#peers.values()) votes.set(size, (votes.get(size) ?? 0) + 1)
+    let common = 0
+    // The first in line decides between equals: it was moved behind when its size led nowhere.
+    for (const [size, count] of votes) if (count > (votes.get(common) ?? 0)) common = size
+    return common
+  }
+}
+
+function newAttempt(size: number, only: PeerNumber | undefined): Attempt {
+  return { size, bytes: new Uint8Array(size), have: new Set(), senders: new Set(), only }
 }
 
 function partCount(size: number): number {

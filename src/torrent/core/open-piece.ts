@@ -183,7 +183,8 @@ export class OpenPiece {
     if (this.#writer.get(block) === peer) this.#writer.delete(block)
   }
 
-  writers(): Iterable<PeerNumber> {
-    return this.#writer.values()
+  /** Blocks whose payload is going into the slab at this moment, and whose it is. */
+  writers(): Iterable<[block: number, peer: PeerNumber]> {
+    return this.#writer.entries()
   }
 }

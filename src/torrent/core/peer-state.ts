@@ -4,53 +4,45 @@
  * Owns the choke and interest flags, the outstanding requests and the estimates that follow from them. Must not choose
  * what to request.
  */
-import { BLOCK_LENGTH } from '../pieces/geometry.js'
 import { type Bitfield } from '../pieces/bitfield.js'
+import { DeliveryEstimate, LEAST_DEPTH, type Asked } from './delivery-estimate.js'
 import type { PeerNumber } from './events.js'
 
-/** Requests to begin with, before anything is known of the peer. */
-const INITIAL_DEPTH = 16
-const LEAST_DEPTH = 4
-/** 8 MiB in flight: with it a loopback peer was never idle; more only delays a seek. */
-const MOST_DEPTH = 512
 /** What BEP 10 has a peer accept that does not say. */
 const DEFAULT_REQUEST_QUEUE = 250
-/** Time of queued blocks beyond the round trip, in s: enough to ride out our own hiccups, little enough for seeks. */
-const QUEUE_SECONDS = 0.2
-/** What is believed of a peer that has not delivered yet. */
-const UNKNOWN_RATE = 512 * 1024
-const UNKNOWN_RTT_MS = 150
-/** How far the estimate follows one second of deliveries. */
-const RATE_MEMORY_MS = 400
 
 export class PeerState {
   readonly number: PeerNumber
   /** Speaks the fast extension (BEP 6). */
   readonly fast: boolean
   readonly incoming: boolean
+  /** It answers neighbouring blocks far better than scattered ones (a web seed). */
+  readonly runs: boolean
   readonly since: number
   amChoking = true
   amInterested = false
   peerChoking = true
   peerInterested = false
+  /** It says that it will download nothing (BEP 21). */
+  uploadOnly = false
   /** Pieces it has, when it has some but not all. */
   have: Bitfield | undefined
   hasAll = false
+  /** It once said that it lost a piece (BEP 54). */
+  loses = false
   /** Whether it has said what it has (by BEP 3 that must come first). */
   saidHave = false
   /** Pieces it sends even while choking us (BEP 6). */
   readonly allowedFast = new Set<number>()
   requestQueue = DEFAULT_REQUEST_QUEUE
-  /** Asked and not answered: block key to the time it was asked. Oldest first. */
-  readonly outstanding = new Map<number, number>()
+  /** Asked and not answered, by block key. Oldest first. */
+  readonly outstanding = new Map<number, Asked>()
   /** Cancelled, but an answer may still come. */
   readonly cancelled = new Set<number>()
   /** Delivered nothing of what it owes for too long; undefined when it does deliver. */
   snubbedSince: number | undefined
   /** It was snubbing, and may still owe blocks that were given to others then. */
   strayed = false
-  /** When it last delivered a block, or was first asked after an idle time. */
-  lastDelivery = 0
   /** Payload bytes, useful and wasted. */
   downloaded = 0
   uploaded = 0
@@ -59,23 +51,18 @@ export class PeerState {
   uploadRate = 0
   /** Blocks of pieces that failed their hash in which it had a part. */
   failures = 0
-  /** When it was last unchoked by us, for the optimistic slot. */
-  unchokedAt = -Infinity
-  #rate = 0
-  #rttMs = UNKNOWN_RTT_MS
-  #rttKnown = false
-  #depth = INITIAL_DEPTH
-  #probe: { key: number; at: number } | undefined
-  #busySince: number | undefined
-  #busyMs = 0
-  #busyBytes = 0
+  readonly #estimate = new DeliveryEstimate()
   #chokeDown = 0
   #chokeUp = 0
+  /** The same, of the interval before. */
+  #lastDown = 0
+  #lastUp = 0
 
-  constructor(number: PeerNumber, fast: boolean, incoming: boolean, now: number) {
+  constructor(number: PeerNumber, fast: boolean, incoming: boolean, now: number, runs = false) {
     this.number = number
     this.fast = fast
     this.incoming = incoming
+    this.runs = runs
     this.since = now
   }
 
@@ -91,82 +78,101 @@ export class PeerState {
   /** How many requests it should have outstanding. */
   get depth(): number {
     if (this.snubbedSince !== undefined) return 1
-    return Math.max(1, Math.min(this.#depth, this.requestQueue, MOST_DEPTH))
+    return Math.max(1, Math.min(this.#estimate.depth, this.requestQueue))
   }
 
   /** Bytes/s it delivers when it is asked for more than it can. */
   get rate(): number {
-    return this.#rate
+    return this.#estimate.rate
   }
 
   get rttMs(): number {
-    return this.#rttMs
+    return this.#estimate.rttMs
+  }
+
+  /** When it last delivered a block, or was first asked after an idle time, in ms. */
+  get lastDelivery(): number {
+    return this.#estimate.latest
   }
 
   /** Whether it has delivered enough to be judged. */
   get measured(): boolean {
-    return this.#rate > 0
+    return this.#estimate.rate > 0
   }
 
-  /** When a block asked of it now should be here, in ms from now. */
-  etaMs(extraBlocks = 0): number {
-    const rate = this.#rate > 0 ? this.#rate : UNKNOWN_RATE
-    const eta = this.#rttMs + ((this.outstanding.size + extraBlocks + 1) * BLOCK_LENGTH * 1000) / rate
+  /** How long it sends at one block, in ms. */
+  get blockMs(): number {
+    return this.#estimate.blockMs
+  }
+
+  /** When a block comes from it while its queue is kept full, in ms after the request. */
+  get fullEtaMs(): number {
+    return this.#estimate.fullEtaMs
+  }
+
+  /** When a block asked of it at `now` should be here, in ms from then. */
+  etaMs(now: number): number {
+    let eta = this.#estimate.etaMs(this.outstanding.size, this.#oldest(), now)
+    // It may be sending a block that was withdrawn: only with the fast extension we hear when it is not.
+    if (this.fast && this.cancelled.size > 0) eta += this.blockMs
     return this.snubbedSince === undefined ? eta : eta + 30_000
   }
 
-  /** When a block of one piece's size asked of it should have come at the latest: past it, others are asked. */
+  /** When a block that it was asked for is to be expected, in ms from now; once it is late, as much later again. */
+  remainingMs(key: number, now: number): number {
+    const asked = this.outstanding.get(key)
+    if (asked === undefined || this.snubbedSince !== undefined) return Infinity
+    return this.#estimate.remainingMs(asked, now)
+  }
+
+  /** How many blocks it is to send before one that it was asked for. */
+  blocksBefore(key: number): number {
+    const asked = this.outstanding.get(key)
+    return asked === undefined ? 0 : this.#estimate.before(asked)
+  }
+
+  /** How long it may deliver nothing of what it owes, by its own pace, in ms: past it, others are asked. */
   patienceMs(): number {
-    return Math.max(500, 3 * this.etaMs())
+    return this.#estimate.patienceMs(this.outstanding.size)
   }
 
   asked(key: number, now: number): void {
-    if (this.outstanding.size === 0) {
-      this.lastDelivery = now
-      this.#busySince = now
-      this.#probe = { key, at: now }
-    }
     // A cancelled request of the same block stays: its refusal must not be taken for one of this request.
-    this.outstanding.set(key, now)
+    this.outstanding.set(key, this.#estimate.asked(this.outstanding.size, now))
   }
 
   /** It refused a request. Returns false when that was one we had cancelled, or never made. */
-  refused(key: number, now: number): boolean {
+  refused(key: number): boolean {
     if (this.cancelled.delete(key)) return false
-    return this.settle(key, now)
+    return this.settle(key)
   }
 
   /** It answered, or never will. Returns false when it was not asked. */
-  settle(key: number, now: number): boolean {
-    if (!this.outstanding.delete(key)) return this.cancelled.delete(key)
-    if (this.#probe?.key === key) this.#probe = undefined
-    if (this.outstanding.size === 0) this.#idle(now)
-    return true
+  settle(key: number): boolean {
+    return this.#end(key) || this.cancelled.delete(key)
   }
 
-  /** We told it that we do not want this any more. */
-  cancel(key: number, now: number): void {
-    if (!this.outstanding.delete(key)) return
-    if (this.#probe?.key === key) this.#probe = undefined
+  /** We told it that we do not want this any more. Returns false when it was not asked. */
+  cancel(key: number): boolean {
+    if (!this.#end(key)) return false
     this.cancelled.add(key)
-    if (this.outstanding.size === 0) this.#idle(now)
+    return true
   }
 
   /** Payload arrived for a block it was asked for. Call before {@link settle}. */
   delivered(key: number, bytes: number, now: number): void {
-    if (this.#probe?.key === key) {
-      const rtt = Math.max(0.05, now - this.#probe.at)
-      this.#rttMs = this.#rttKnown ? Math.min(rtt, this.#rttMs * 1.1) : rtt
-      this.#rttKnown = true
-      this.#probe = undefined
-    }
+    this.#estimate.delivered(this.outstanding.get(key), bytes, now)
     this.downloaded += bytes
-    this.#busyBytes += bytes
     this.#chokeDown += bytes
-    this.lastDelivery = now
     this.snubbedSince = undefined
-    // Until the first estimate, every block delivered lets one more be asked: it doubles each round trip.
-    if (this.#rate === 0 && this.#depth < MOST_DEPTH) this.#depth++
+  }
+
+  /** It was silent for too long: what it owed was taken back, and it is to be asked for less. */
+  askLess(): void {
+    this.requestQueue = Math.max(
+      LEAST_DEPTH,
+      Math.floor(Math.min(this.#estimate.depth, this.requestQueue) / 2),
+    )
   }
 
   sent(bytes: number): void {
@@ -176,33 +182,31 @@ export class PeerState {
 
   /** Takes stock of the deliveries since the last call. */
   measure(now: number): void {
-    if (this.#busySince !== undefined) {
-      this.#busyMs += now - this.#busySince
-      this.#busySince = now
-    }
-    if (this.#busyMs < 20) return
-    const silent = this.#busyBytes === 0 && this.#busyMs < 1000
-    if (silent) return
-    const sample = (this.#busyBytes * 1000) / this.#busyMs
-    const weight = this.#rate === 0 ? 1 : 1 - Math.exp(-this.#busyMs / RATE_MEMORY_MS)
-    this.#rate += (sample - this.#rate) * weight
-    this.#busyBytes = 0
-    this.#busyMs = 0
-    const target = Math.ceil((this.#rate * (this.#rttMs / 1000 + QUEUE_SECONDS)) / BLOCK_LENGTH)
-    this.#depth = Math.min(MOST_DEPTH, Math.max(LEAST_DEPTH, Math.min(target, 2 * this.#depth)))
+    this.#estimate.measure(this.#oldest(), now)
   }
 
   /** Rates for choking, over the interval since the last call. */
   measureChoking(intervalMs: number): void {
-    this.downloadRate = (this.#chokeDown * 1000) / intervalMs
-    this.uploadRate = (this.#chokeUp * 1000) / intervalMs
+    // Over two intervals: one alone is noise (BEP 3 asks for an average of 20 s).
+    this.downloadRate = ((this.#chokeDown + this.#lastDown) * 1000) / (2 * intervalMs)
+    this.uploadRate = ((this.#chokeUp + this.#lastUp) * 1000) / (2 * intervalMs)
+    this.#lastDown = this.#chokeDown
+    this.#lastUp = this.#chokeUp
     this.#chokeDown = 0
     this.#chokeUp = 0
   }
 
-  #idle(now: number): void {
-    this.strayed = false
-    if (this.#busySince !== undefined) this.#busyMs += now - this.#busySince
-    this.#busySince = undefined
+  #oldest(): Asked | undefined {
+    if (this.outstanding.size === 0) return undefined
+    return this.outstanding.values().next().value
+  }
+
+  #end(key: number): boolean {
+    const asked = this.outstanding.get(key)
+    if (asked === undefined) return false
+    this.outstanding.delete(key)
+    this.#estimate.ended(asked)
+    if (this.outstanding.size === 0) this.strayed = false
+    return true
   }
 }

@@ -26,6 +26,8 @@ export interface PieceOutcomesOptions {
   readonly requester: Requester
   readonly relations: Relations
   readonly intake: BlockIntake
+  /** Whether what is of no use in the storage is to be freed: its room is counted. */
+  readonly frees: boolean
   /** The wants changed. */
   readonly derive: (now: number) => void
   readonly emit: (effect: Effect) => void
@@ -58,7 +60,7 @@ export class PieceOutcomes {
     if (open?.phase !== 'storing') return
     if (result.kind === 'stored') {
       this.#o.table.markStored(piece)
-      this.#o.requester.close(open, now)
+      this.#o.requester.close(open)
       if (result.blockDigests !== undefined) this.#punish(this.#o.blame.passed(piece, result.blockDigests))
       this.#isStored(piece, now)
     } else if (result.kind === 'mismatch') this.#onMismatch(open, result.blockDigests, now)
@@ -78,10 +80,14 @@ export class PieceOutcomes {
     this.#checkComplete()
   }
 
+  /** Whether everything is stored, or all that is selected, if anything is. */
+  get complete(): boolean {
+    const { stored, selection } = this.#o.table
+    return stored.full || (selection.selectedCount > 0 && !this.selectionOpen)
+  }
+
   #checkComplete(): void {
-    const selection = this.#o.table.selection
-    const done = this.#o.table.stored.full || (selection.selectedCount > 0 && !this.selectionOpen)
-    if (this.#announcedComplete || !done) return
+    if (this.#announcedComplete || !this.complete) return
     this.#announcedComplete = true
     this.#o.emit({ type: 'complete' })
   }
@@ -108,10 +114,11 @@ export class PieceOutcomes {
 
   #onMismatch(open: OpenPiece, digests: Uint8Array, now: number): void {
     this.#failedPieces++
-    this.#o.intake.waste(this.#o.table.geometry.pieceSize(open.piece))
+    this.#o.emit({ type: 'failed', piece: open.piece })
+    this.#o.intake.failed(this.#o.table.geometry.pieceSize(open.piece))
     const senders = Array.from({ length: open.blockCount }, (_, block) => open.senderOf(block))
     const guilty = this.#o.blame.failed(open.piece, digests, senders)
-    this.#o.requester.close(open, now)
+    this.#o.requester.close(open)
     if (guilty !== undefined) this.#punish([guilty])
     else if (open.avoid.size > 0) {
       // First failures count against no one: beside one liar every honest peer has a part in many of them. The next
@@ -150,12 +157,26 @@ export class PieceOutcomes {
     if (good) {
       this.#o.table.markStored(piece)
       this.#isStored(piece, now)
-    } else this.#o.table.markMissing(piece)
-    this.#o.requester.verified()
+    } else {
+      this.#o.table.markMissing(piece)
+      if (this.#o.frees) this.#o.emit({ type: 'free', piece })
+    }
+    // The next one at once, not a tick later.
+    this.#o.requester.suspects.verifyInBackground()
     if (!good) {
       this.#o.requester.demandChanged(now)
       this.#o.requester.fillAll(now)
     }
+  }
+
+  /** A piece that nobody reads or waits for is given up. */
+  evict(piece: number, now: number): void {
+    const stored = this.#o.table.stored.get(piece)
+    this.#o.table.markEvicted(piece)
+    this.#announcedComplete = false
+    this.#o.emit({ type: 'evicted', piece, stored })
+    this.#o.emit({ type: 'free', piece })
+    this.#o.relations.updateInterest(now)
   }
 
   /** The storage could not be read. */
@@ -174,5 +195,7 @@ export class PieceOutcomes {
     }
     this.#announcedComplete = false
     this.#o.requester.demandChanged(now)
+    // At once: the next tick may be far away, where nothing else is under way.
+    this.#o.requester.suspects.verifyInBackground()
   }
 }

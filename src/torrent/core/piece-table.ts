@@ -19,6 +19,8 @@ export class PieceTable {
   readonly stored: Bitfield
   readonly suspect: Bitfield
   readonly selection: Selection
+  /** Pieces that were given up, and which peers may still think we have; undefined while there are none. */
+  #evicted: Bitfield | undefined
   /** Blocks in a piece that is not the last: what block keys are made with. */
   readonly #blocksPerPiece: number
   /** Peers having each piece, those that have all not counted. */
@@ -68,6 +70,7 @@ export class PieceTable {
 
   markStored(piece: number): void {
     this.stored.set(piece)
+    this.#evicted?.clear(piece)
     this.suspect.clear(piece)
     this.verifying.delete(piece)
     this.selection.started(piece)
@@ -86,6 +89,17 @@ export class PieceTable {
     this.selection.stopped(piece)
   }
 
+  markEvicted(piece: number): void {
+    this.markMissing(piece)
+    this.#evicted ??= new Bitfield(this.pieceCount)
+    this.#evicted.set(piece)
+  }
+
+  /** Whether peers may think wrongly that we have a piece. */
+  wasEvicted(piece: number): boolean {
+    return this.#evicted?.get(piece) ?? false
+  }
+
   /** A peer says it has a piece. Returns false when it said so before. */
   claim(peer: PeerState, piece: number): boolean {
     if (peer.hasAll) return false
@@ -96,8 +110,32 @@ export class PieceTable {
     const before = this.#availability[piece]!
     this.#availability[piece] = before + 1
     this.selection.moved(piece, before, before + 1)
-    if (peer.have.full) this.claimAll(peer, true, undefined)
+    // Who loses pieces and gets them again would otherwise cost a count of all of them each time.
+    if (peer.have.full && !peer.loses) this.claimAll(peer, true, undefined)
     return true
+  }
+
+  /** A peer says that it lost a piece. Returns false when it did not have it. */
+  disclaim(peer: PeerState, piece: number): boolean {
+    if (!peer.has(piece)) return false
+    peer.loses = true
+    if (peer.hasAll) {
+      // From here on its pieces are counted one by one.
+      const have = new Bitfield(this.pieceCount)
+      for (let other = 0; other < this.pieceCount; other++) if (other !== piece) have.set(other)
+      this.claimAll(peer, false, have)
+      return true
+    }
+    peer.have!.clear(piece)
+    const before = this.#availability![piece]!
+    this.#availability![piece] = before - 1
+    this.selection.moved(piece, before, before - 1)
+    return true
+  }
+
+  /** How many peers have a piece, those that have all not counted. */
+  availabilityOf(piece: number): number {
+    return this.#availability?.[piece] ?? 0
   }
 
   /** A peer says all it has: everything, the pieces of `have`, or nothing. */

@@ -33,16 +33,33 @@ interface Cursor {
 export class ReaderWindow {
   readonly begin: number
   readonly end: number
-  readonly readahead: number
+  readonly #early: boolean
+  #readahead: number
+  #exact = false
   readonly #cursors: Cursor[] = []
   #current: Cursor | undefined
   #lowered = false
 
-  /** Over the bytes [begin, end) of a torrent; `readahead`: the most bytes to fetch ahead. */
-  constructor(begin: number, end: number, readahead: number) {
+  /**
+   * Over the bytes [begin, end) of a torrent; `readahead`: the most bytes to fetch ahead; `early`: what was read last stays in
+   * the window, because its piece may not be whole.
+   */
+  constructor(begin: number, end: number, readahead: number, early = false) {
     this.begin = begin
     this.end = end
-    this.readahead = readahead
+    this.#readahead = readahead
+    this.#early = early
+  }
+
+  /** The most bytes to fetch ahead. */
+  get readahead(): number {
+    return this.#readahead
+  }
+
+  /** With `exact`, so many bytes are fetched ahead from the first read on, and not only as reading goes on in one go. */
+  setReadahead(bytes: number, exact: boolean): void {
+    this.#readahead = bytes
+    this.#exact = exact
   }
 
   /** Notes a read of [begin, end) at `now` (ms). */
@@ -72,10 +89,10 @@ export class ReaderWindow {
     for (const cursor of this.#cursors) {
       const alternating = cursor.visits > 1 && now - cursor.lastRead < ALTERNATING_MS
       if (cursor !== current && !alternating) continue
-      const length =
-        cursor.run <= CONTIGUOUS_BEFORE_WINDOW ? 0 : Math.min(this.readahead, cap, 2 * cursor.run)
+      const length = Math.min(this.#readahead, cap, this.#exact ? Infinity : lengthAfter(cursor.run))
+      const begin = this.#early && cursor.run > 0 ? cursor.front - 1 : cursor.front
       const end = Math.min(this.end, cursor.front + length)
-      if (length > 0 && end > cursor.front) windows.push({ begin: cursor.front, end })
+      if (end > begin) windows.push({ begin, end })
     }
     return windows
   }
@@ -96,4 +113,9 @@ export class ReaderWindow {
     this.#cursors.push(cursor)
     return cursor
   }
+}
+
+/** How many bytes are fetched ahead after so many were read in one go. */
+function lengthAfter(run: number): number {
+  return run <= CONTIGUOUS_BEFORE_WINDOW ? 0 : 2 * run
 }

@@ -16,6 +16,8 @@ export interface RelationsOptions {
   readonly peers: ReadonlyMap<PeerNumber, PeerState>
   /** Whether anything is wanted now that is not stored. */
   readonly wants: () => boolean
+  /** How many peers may be unchoked at a time. */
+  readonly slots: () => number
   readonly emit: (effect: Effect) => void
 }
 
@@ -47,6 +49,21 @@ export class Relations {
     this.#o.emit({ type: 'send', peer: peer.number, message })
   }
 
+  /** The peer says whether it will download nothing more (BEP 21). */
+  setUploadOnly(peer: PeerState, uploadOnly: boolean, now: number): void {
+    if (peer.uploadOnly === uploadOnly) return
+    peer.uploadOnly = uploadOnly
+    this.rechoke(now)
+  }
+
+  /** Chokes a peer until rates are compared next: what it asked for, and is to forget, no other message takes back. */
+  choke(peer: PeerState): void {
+    if (peer.amChoking) return
+    peer.amChoking = true
+    this.#o.emit({ type: 'send', peer: peer.number, message: 'choke' })
+    this.#o.emit({ type: 'clearUploads', peer: peer.number })
+  }
+
   /** Compares rates when it is time to. */
   tick(now: number): void {
     if (now - this.#lastChoke < RECHOKE_MS) return
@@ -57,11 +74,10 @@ export class Relations {
 
   /** Chooses anew whom to upload to: also when a peer becomes interested or leaves, so that no slot stays empty. */
   rechoke(now: number): void {
-    const chosen = this.#choker.choose(this.#o.peers.values(), !this.#o.wants(), now)
+    const chosen = this.#choker.choose(this.#o.peers.values(), !this.#o.wants(), this.#o.slots(), now)
     for (const peer of this.#o.peers.values()) {
       if (chosen.has(peer) === !peer.amChoking) continue
       peer.amChoking = !peer.amChoking
-      if (!peer.amChoking) peer.unchokedAt = now
       const message = peer.amChoking ? 'choke' : 'unchoke'
       this.#o.emit({ type: 'send', peer: peer.number, message })
       if (peer.amChoking) this.#o.emit({ type: 'clearUploads', peer: peer.number })

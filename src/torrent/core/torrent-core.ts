@@ -4,20 +4,23 @@
  * Owns every state of the torrent. Has no clock, no randomness, no socket and no disk, so a whole swarm can be played on
  * a virtual clock. BEP 3, 6, 47.
  */
-import { Bitfield } from '../pieces/bitfield.js'
-import { BLOCK_LENGTH, type Geometry } from '../pieces/geometry.js'
+import type { Bitfield } from '../pieces/bitfield.js'
+import type { Geometry } from '../pieces/geometry.js'
 import { Blame } from './blame.js'
 import { BlockIntake, type BlockPlace, type ReceivedBlock } from './block-intake.js'
 import { Demand } from './demand.js'
-import type { CoreEvent, Effect, PeerMessage, PeerNumber, PieceBudget } from './events.js'
+import { hasArrived } from './early-waits.js'
+import type { CoreEvent, Effect, PeerNumber, PieceBudget, PieceRoom, RequestAllowance } from './events.js'
+import { peersServing, receivedBlocks, type Serving } from './outlook.js'
+import { PeerMessages } from './peer-messages.js'
 import { PeerState } from './peer-state.js'
 import { PieceOutcomes } from './piece-outcomes.js'
-import { PieceTable } from './piece-table.js'
+import { PieceTable, type PieceState } from './piece-table.js'
 import { Relations } from './relations.js'
 import { Requester } from './requester.js'
+import type { SelectionPriority } from './selection.js'
+import { SuperSeeding } from './super-seeding.js'
 
-/** The longest block anyone may ask of us, in bytes: twice what every client asks. */
-const MOST_UPLOAD_LENGTH = 2 * BLOCK_LENGTH
 /** A peer that owes us blocks and sends none for this long, in ms, makes room for another. */
 const SNUB_DISCONNECT_MS = 60_000
 
@@ -28,6 +31,11 @@ export interface TorrentCoreOptions {
   /** Pieces to be hashed before they count; copied. */
   readonly suspect: Bitfield
   readonly budget: PieceBudget
+  /** Default: the storage may hold everything. */
+  readonly room?: PieceRoom | undefined
+  readonly allowance: RequestAllowance
+  /** How many peers may be unchoked at a time. */
+  readonly uploadSlots: () => number
 }
 
 export class TorrentCore {
@@ -39,11 +47,13 @@ export class TorrentCore {
   readonly #relations: Relations
   readonly #intake: BlockIntake
   readonly #outcomes: PieceOutcomes
+  readonly #superSeeding: SuperSeeding
+  readonly #messages: PeerMessages
   #effects: Effect[] = []
 
   constructor(options: TorrentCoreOptions) {
     this.#table = new PieceTable(options.geometry, options.stored, options.suspect)
-    this.#demand = new Demand(this.#table)
+    this.#demand = new Demand(this.#table, options.room)
     const emit = (effect: Effect): unknown => this.#effects.push(effect)
     this.#requester = new Requester({
       table: this.#table,
@@ -51,18 +61,22 @@ export class TorrentCore {
       blame: this.#blame,
       peers: this.#peers,
       budget: options.budget,
+      room: options.room,
+      allowance: options.allowance,
       emit,
     })
     this.#relations = new Relations({
       table: this.#table,
       peers: this.#peers,
       wants: () => this.wantsPeers,
+      slots: options.uploadSlots,
       emit,
     })
     this.#intake = new BlockIntake({
       table: this.#table,
       peers: this.#peers,
       requester: this.#requester,
+      allowance: options.allowance,
       emit,
     })
     this.#outcomes = new PieceOutcomes({
@@ -73,7 +87,17 @@ export class TorrentCore {
       requester: this.#requester,
       relations: this.#relations,
       intake: this.#intake,
+      frees: options.room !== undefined,
       derive: now => this.#derive(now, true),
+      emit,
+    })
+    this.#superSeeding = new SuperSeeding({ table: this.#table, peers: this.#peers, emit })
+    this.#messages = new PeerMessages({
+      table: this.#table,
+      demand: this.#demand,
+      requester: this.#requester,
+      relations: this.#relations,
+      superSeeding: this.#superSeeding,
       emit,
     })
   }
@@ -81,6 +105,15 @@ export class TorrentCore {
   /** Pieces that are stored. Live, and not to be written to. */
   get stored(): Bitfield {
     return this.#table.stored
+  }
+
+  pieceState(piece: number): PieceState {
+    return this.#table.stateOf(piece)
+  }
+
+  /** Whether everything is stored, or all that is selected, if anything is. */
+  get complete(): boolean {
+    return this.#outcomes.complete
   }
 
   /** Whether anything may change by time alone: with false, `tick` need not come. */
@@ -98,15 +131,41 @@ export class TorrentCore {
     return this.#demand.waiting > 0 || this.#demand.openReaders > 0 || this.#outcomes.selectionOpen
   }
 
+  /**
+   * Whether nothing more is to be fetched (BEP 21): everything is stored, or all that was selected and no reader wants
+   * more. Without a selection an incomplete torrent is for reading, and the next read needs peers.
+   */
+  get uploadOnly(): boolean {
+    if (this.#table.stored.full) return true
+    return this.#table.selection.selectedCount > 0 && !this.wantsPeers
+  }
+
+  /**
+   * Peers that want nothing of us and have nothing we lack, while we want nothing: seeds among seeds (BEP 21). Of a
+   * torrent that is not complete those that have more are kept, for a reader may come.
+   */
+  *uselessPeers(): Generator<PeerNumber, void, undefined> {
+    if (!this.uploadOnly) return
+    for (const peer of this.#peers.values()) {
+      if ((peer.hasAll || peer.uploadOnly) && !this.#table.lacksSomethingOf(peer)) yield peer.number
+    }
+  }
+
+  /** Whether pieces are hidden from peers now: who connects is to be told that we have nothing (BEP 16). */
+  get superSeeding(): boolean {
+    return this.#superSeeding.active
+  }
+
   get starved(): boolean {
     return this.#requester.starved
   }
 
   /** Bytes of payload that came: useful, and not (twice, unasked, of failed pieces). */
-  get payload(): { readonly useful: number; readonly wasted: number; readonly failedPieces: number } {
+  get payload(): Pick<BlockIntake, 'useful' | 'wasted' | 'waste'> & { readonly failedPieces: number } {
     return {
       useful: this.#intake.useful,
       wasted: this.#intake.wasted,
+      waste: this.#intake.waste,
       failedPieces: this.#outcomes.failedPieces,
     }
   }
@@ -129,14 +188,12 @@ export class TorrentCore {
 
   /** A number that grows with every block that comes of the bytes [begin, end). */
   progress(begin: number, end: number): number {
-    const pieces = this.#table.geometry.piecesIn(begin, end)
-    let blocks = 0
-    for (let piece = pieces.begin; piece < pieces.end; piece++) {
-      const stored = this.#table.stored.get(piece)
-      blocks += stored ? this.#table.geometry.blockCount(piece) : 0
-      blocks += this.#table.open.get(piece)?.receivedBlocks ?? 0
-    }
-    return blocks
+    return receivedBlocks(this.#table, begin, end)
+  }
+
+  /** Whether every block of the bytes [begin, end) is here, be it verified or not. */
+  hasArrived(begin: number, end: number): boolean {
+    return hasArrived(this.#table, begin, end)
   }
 
   /** The first piece of the bytes [begin, end) that is not stored, or -1. */
@@ -146,23 +203,23 @@ export class TorrentCore {
   }
 
   /** How many peers are connected, have this piece, and would send it now. */
-  peersServing(piece: number): {
-    readonly connected: number
-    readonly have: number
-    readonly unchoked: number
-  } {
-    let have = 0
-    let unchoked = 0
-    for (const peer of this.#peers.values()) {
-      if (peer.has(piece)) have++
-      if (peer.serves(piece) && peer.snubbedSince === undefined) unchoked++
-    }
-    return { connected: this.#peers.size, have, unchoked }
+  peersServing(piece: number): Serving {
+    return peersServing(this.#peers.values(), piece)
+  }
+
+  /** Whether a piece lies in the storage that no read waits for and no reader comes to next: it may be given up. */
+  mayEvict(piece: number): boolean {
+    const { stored, suspect, verifying } = this.#table
+    if (!stored.get(piece) && (!suspect.get(piece) || verifying.has(piece))) return false
+    return !this.#demand.isReadNext(piece) && !this.#demand.isAwaited(piece)
   }
 
   /** Takes one event at `now` (ms, monotonic) and returns what is to be done, in order. The caller owns the array. */
   handle(event: CoreEvent, now: number): Effect[] {
     this.#dispatch(event, now)
+    if (this.#demand.anyEarly) {
+      for (const wait of this.#demand.arrived()) this.#effects.push({ type: 'waitDone', wait })
+    }
     const effects = this.#effects
     if (effects.length > 0) this.#effects = []
     return effects
@@ -185,11 +242,11 @@ export class TorrentCore {
       case 'turn':
         return this.#withPeer(event.peer, peer => this.#requester.fill(peer, now))
       case 'message':
-        return this.#withPeer(event.peer, peer => this.#onMessage(peer, event.message, now))
+        return this.#withPeer(event.peer, peer => this.#messages.take(peer, event.message, now))
       case 'storeResult':
         return this.#outcomes.storeResult(event.piece, event.result, now)
       case 'wait':
-        return this.#onWait(event.wait, event.reader, event.begin, event.end, now)
+        return this.#onWait(event, now)
       case 'waitEnded':
         if (this.#demand.endWait(event.wait)) this.#derive(now, true)
         return
@@ -197,21 +254,36 @@ export class TorrentCore {
         this.#demand.read(event.reader, event.begin, event.end, now)
         return this.#derive(now, false)
       case 'readerOpened':
-        this.#demand.openReader(event.reader, event.begin, event.end, event.readahead)
+        this.#demand.openReader(event.reader, event.begin, event.end, event.readahead, event.early)
         this.#relations.noteWant(now)
         return this.#relations.updateInterest(now)
       case 'readerClosed':
         for (const wait of this.#demand.closeReader(event.reader)) this.#demand.endWait(wait)
         return this.#derive(now, true)
+      case 'readahead':
+        this.#demand.setReadahead(event.reader, event.bytes, event.exact)
+        return this.#derive(now, false)
       case 'readerLowered':
         this.#demand.lowerReader(event.reader)
         return this.#derive(now, false)
       case 'select':
+        return this.#onSelect(event.priority ?? 'normal', event.begin, event.end, now)
       case 'deselect':
-        return this.#onSelect(event.type === 'select', event.begin, event.end, now)
-      case 'peer':
-        this.#peers.set(event.peer, new PeerState(event.peer, event.fast, event.incoming, now))
+        return this.#onSelect(undefined, event.begin, event.end, now)
+      case 'order':
+        this.#table.selection.inOrder = event.inOrder
         return
+      case 'check':
+        if (event.piece < this.#table.pieceCount) this.#requester.suspects.check(event.piece)
+        return
+      case 'peer':
+        this.#peers.set(event.peer, new PeerState(event.peer, event.fast, event.incoming, now, event.runs))
+        if (event.told === 'nothing') this.#superSeeding.join(this.#peers.get(event.peer)!)
+        return
+      case 'uploadOnly':
+        return this.#withPeer(event.peer, peer => this.#relations.setUploadOnly(peer, event.uploadOnly, now))
+      case 'superSeed':
+        return event.on ? this.#superSeeding.start() : this.#superSeeding.stop()
       case 'gone':
         return this.#withPeer(event.peer, peer => this.#onGone(peer, now))
       case 'requestQueue':
@@ -225,10 +297,20 @@ export class TorrentCore {
       case 'verifyFailed':
         return this.#outcomes.verifyFailed(event.piece, event.error)
       case 'doubt':
+        this.#superSeeding.stop()
         return this.#outcomes.doubt(event.pieces, now)
+      case 'evict':
+        if (!this.mayEvict(event.piece)) return
+        this.#superSeeding.stop()
+        return this.#outcomes.evict(event.piece, now)
+      case 'room':
+        if (this.#demand.derive(now)) this.#requester.demandChanged(now)
+        return this.#requester.roomChanged(now)
       case 'memory':
         this.#requester.starved = false
         return this.#requester.fillAll(now)
+      case 'allowance':
+        return this.#requester.allowed(now)
       case 'tick':
         return this.#onTick(now)
     }
@@ -239,107 +321,23 @@ export class TorrentCore {
     if (peer !== undefined) action(peer)
   }
 
-  #onMessage(peer: PeerState, message: PeerMessage, now: number): void {
-    switch (message.type) {
-      case 'choke':
-        peer.peerChoking = true
-        this.#requester.forget(peer, now)
-        this.#requester.urge(now)
-        return
-      case 'unchoke':
-        peer.peerChoking = false
-        for (const open of this.#table.open.values()) open.pardon(peer.number)
-        this.#requester.urge(now)
-        return
-      case 'interested':
-        peer.peerInterested = true
-        return this.#relations.rechoke(now)
-      case 'notInterested':
-        peer.peerInterested = false
-        return this.#relations.rechoke(now)
-      case 'have':
-        return this.#onHave(peer, message.piece, now)
-      case 'bitfield':
-        return this.#onBitfield(peer, message.bytes, now)
-      case 'haveAll':
-      case 'haveNone':
-        if (!peer.fast) return this.#disconnect(peer, `${message.type} without the fast extension`, false)
-        this.#table.claimAll(peer, message.type === 'haveAll', undefined)
-        return this.#hasMore(peer, now)
-      case 'request':
-        return this.#onRequest(peer, message.piece, message.begin, message.length)
-      case 'cancel':
-        this.#effects.push({ ...message, type: 'cancelUpload', peer: peer.number })
-        return
-      case 'reject':
-        if (this.#table.isBlock(message.piece, message.begin, message.length)) {
-          const block = message.begin / BLOCK_LENGTH
-          this.#requester.refused(peer, this.#table.blockKey(message.piece, block), now)
-          this.#requester.urge(now)
-        }
-        return
-      case 'allowedFast':
-        if (message.piece < this.#table.pieceCount && peer.allowedFast.size < 64) {
-          peer.allowedFast.add(message.piece)
-        }
-        return
-      case 'suggest':
-        return
-    }
-  }
-
-  #onHave(peer: PeerState, piece: number, now: number): void {
-    if (piece >= this.#table.pieceCount) return this.#disconnect(peer, `have of piece ${piece}`, false)
-    if (!this.#table.claim(peer, piece)) return
-    if (!this.#table.stored.get(piece)) this.#hasMore(peer, now)
-  }
-
-  #onBitfield(peer: PeerState, bytes: Uint8Array, now: number): void {
-    let have: Bitfield
-    try {
-      have = Bitfield.fromWire(bytes, this.#table.pieceCount)
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      return this.#disconnect(peer, `bitfield: ${reason}`, false)
-    }
-    this.#table.claimAll(peer, have.full, have)
-    this.#hasMore(peer, now)
-  }
-
-  #hasMore(peer: PeerState, now: number): void {
-    this.#relations.interestIn(peer, now)
-    if (!peer.peerChoking && this.#demand.nowCount > 0) this.#requester.urge(now)
-  }
-
-  #onRequest(peer: PeerState, piece: number, begin: number, length: number): void {
-    const range = { piece, begin, length }
-    const geometry = this.#table.geometry
-    const inPiece = piece < geometry.pieceCount && length > 0 && begin + length <= geometry.pieceSize(piece)
-    if (!inPiece || length > MOST_UPLOAD_LENGTH) {
-      return this.#disconnect(peer, `request of ${length} bytes at ${begin} of piece ${piece}`, false)
-    }
-    if (!peer.amChoking && this.#table.stored.get(piece)) {
-      this.#effects.push({ type: 'upload', peer: peer.number, ...range })
-    } else if (peer.fast) this.#effects.push({ type: 'reject', peer: peer.number, ...range })
-  }
-
   #onBlock(block: ReceivedBlock, now: number): void {
     const completed = this.#intake.receive(block, now)
     if (completed !== undefined) this.#outcomes.store(completed)
   }
 
-  #onWait(wait: number, reader: number, begin: number, end: number, now: number): void {
+  #onWait({ wait, reader, begin, end, early }: Extract<CoreEvent, { type: 'wait' }>, now: number): void {
     this.#relations.noteWant(now)
     this.#demand.read(reader, begin, end, now)
-    if (!this.#demand.wait(wait, reader, begin, end)) this.#effects.push({ type: 'waitDone', wait })
+    if (!this.#demand.wait(wait, reader, begin, end, early)) this.#effects.push({ type: 'waitDone', wait })
     this.#derive(now, true)
   }
 
-  #onSelect(add: boolean, begin: number, end: number, now: number): void {
+  #onSelect(priority: SelectionPriority | undefined, begin: number, end: number, now: number): void {
     const { selection, stored, open } = this.#table
     for (let piece = begin; piece < end; piece++) {
-      if (add) selection.add(piece, !stored.get(piece) && !open.has(piece))
-      else selection.remove(piece)
+      if (priority === undefined) selection.remove(piece)
+      else selection.add(piece, !stored.get(piece) && !open.has(piece), priority)
     }
     this.#relations.noteWant(now)
     this.#derive(now, true)
@@ -357,13 +355,14 @@ export class TorrentCore {
 
   #onGone(peer: PeerState, now: number): void {
     const keys = [...peer.outstanding.keys(), ...peer.cancelled]
-    this.#requester.forget(peer, now)
+    this.#requester.forget(peer)
     for (const key of keys) {
       const open = this.#table.open.get(this.#table.pieceOfKey(key))
       open?.clearWriter(this.#table.blockOfKey(key), peer.number)
     }
     this.#table.countPeer(peer, -1)
     this.#peers.delete(peer.number)
+    this.#superSeeding.leave(peer)
     if (!peer.amChoking) this.#relations.rechoke(now)
     this.#requester.urge(now)
     this.#requester.fillAll(now)

@@ -32,6 +32,9 @@ export interface StoreTarget {
   readonly storage: TorrentStorage
 }
 
+/** The largest block of a filesystem that is reckoned with, in bytes. */
+const FS_BLOCK = 64 * 1024
+
 /** How long `close` waits for operations in flight, in ms: a disk that hangs must not keep the program. */
 const CLOSE_MS = 1500
 
@@ -41,6 +44,8 @@ class Target implements StoreTarget, ThreadTorrent {
   readonly storage: TorrentStorage
   readonly thread: StoreThread
   pending = 0
+  /** How many operations are under way on each piece. */
+  readonly #busy = new Map<number, number>()
   detached = false
   whenIdle: (() => void) | undefined
 
@@ -49,6 +54,42 @@ class Target implements StoreTarget, ThreadTorrent {
     this.torrent = torrent
     this.storage = storage
     this.thread = thread
+  }
+
+  /** An operation on a piece is under way until `end`. */
+  begin(piece: number): void {
+    this.#busy.set(piece, (this.#busy.get(piece) ?? 0) + 1)
+  }
+
+  end(piece: number): void {
+    const others = this.#busy.get(piece)! - 1
+    if (others > 0) this.#busy.set(piece, others)
+    else this.#busy.delete(piece)
+  }
+
+  /**
+   * The torrent's bytes [begin, end) that are of no use without a piece: it, and of its neighbours that are missing too as much
+   * as may share a block of the filesystem with it. Else blocks that two pieces share would never be freed.
+   */
+  freeable(piece: number): { readonly begin: number; readonly end: number } {
+    const { geometry } = this.torrent
+    let [begin, end] = [piece, piece + 1]
+    const offset = geometry.pieceOffset(piece)
+    const after = offset + geometry.pieceSize(piece)
+    const reachesBack = (): boolean => begin > 0 && geometry.pieceOffset(begin) > offset - FS_BLOCK
+    const reachesOn = (): boolean => end < geometry.pieceCount && geometry.pieceOffset(end) < after + FS_BLOCK
+    while (reachesBack() && this.#isGone(begin - 1)) begin--
+    while (reachesOn() && this.#isGone(end)) end++
+    return {
+      begin: Math.max(geometry.pieceOffset(begin), offset - FS_BLOCK),
+      end: Math.min(geometry.pieceOffset(end - 1) + geometry.pieceSize(end - 1), after + FS_BLOCK),
+    }
+  }
+
+  /** Nothing of the piece is kept, and nothing under way could change that. */
+  #isGone(piece: number): boolean {
+    const { stored, suspect } = this.storage
+    return !stored.get(piece) && !(suspect.length > 0 && suspect.get(piece)) && !this.#busy.has(piece)
   }
 
   introduce(): TorrentIntroduction {
@@ -61,7 +102,12 @@ class Target implements StoreTarget, ThreadTorrent {
       // A copy: a view would take all of the metainfo it lies in with it.
       pieceHashes: pieceHashes.slice(),
       files: files.map(({ offset, length, pad }) => ({ offset, length, pad })),
-      direct: direct && { root: direct.root, paths: files.map((_, file) => direct.path(file)) },
+      direct: direct && {
+        root: direct.root,
+        mapped: direct.mapped,
+        paths: files.map((_, file) => direct.path(file)),
+        parts: files.map((_, file) => direct.part(file)),
+      },
     }
   }
 }
@@ -157,14 +203,8 @@ export class PieceStore {
       if (place !== undefined) own.storage.direct!.end(place, reply.record)
       if (reply.kind === 'failed') return { kind: 'failed', error: errorOf(reply) }
       if (reply.kind === 'bad') return { kind: 'mismatch', blockDigests: reply.digests! }
-      if (place === undefined) {
-        const { geometry } = own.torrent
-        await own.storage.writeAt(
-          slab.bytes.subarray(0, geometry.pieceSize(piece)),
-          geometry.pieceOffset(piece),
-        )
-      }
-      own.storage.markStored(piece)
+      if (place === undefined) await keep(own, piece, slab)
+      else own.storage.markStored(piece)
       return reply.digests === undefined
         ? { kind: 'stored' }
         : { kind: 'stored', blockDigests: reply.digests }
@@ -193,6 +233,34 @@ export class PieceStore {
       return reply.kind
     })
     return outcome instanceof TorrentError ? { error: outcome } : outcome
+  }
+
+  /**
+   * Gives up a piece, whatever there is of it, and frees its bytes; it is missing from the call on. Nobody may be reading it.
+   *
+   * @returns why the bytes could not be freed; undefined when they were. Never rejects
+   */
+  async evict(target: StoreTarget, piece: number): Promise<TorrentError | undefined> {
+    const { storage } = target
+    if (storage.direct === undefined) {
+      const outcome = await this.#run(target, piece, async () => storage.evict?.(piece))
+      return outcome instanceof TorrentError ? outcome : undefined
+    }
+    // The mark is journaled before the bytes go: `begin` waits for that.
+    storage.markMissing(piece)
+    const outcome = await this.#run(target, piece, async (own, place) => {
+      const range = own.freeable(piece)
+      const reply = await own.thread.perform(own, undefined, {
+        kind: 'free',
+        piece,
+        journal: place!.path,
+        digests: false,
+        range,
+      })
+      storage.direct!.end(place!, reply.record)
+      return reply.kind === 'failed' ? errorOf(reply) : undefined
+    })
+    return outcome instanceof TorrentError ? outcome : undefined
   }
 
   /** Waits for operations in flight, then ends the workers. Idempotent; never rejects. Storages stay open. */
@@ -236,14 +304,28 @@ export class PieceStore {
       return new TorrentError('ERR_TORRENTFS_ARGUMENT', `no piece ${piece} in ${own.torrent.infohash}`)
     }
     own.pending++
+    own.begin(piece)
     try {
       return await action(own, await own.storage.direct?.begin())
     } catch (thrown) {
       return storageFailure(thrown, 'store', own.torrent.infohash)
     } finally {
+      own.end(piece)
       if (--own.pending === 0) own.whenIdle?.()
     }
   }
+}
+
+/** Writes a good piece through the storage itself, and marks it. */
+async function keep(
+  { torrent: { geometry }, storage }: StoreTarget,
+  piece: number,
+  slab: Slab,
+): Promise<void> {
+  const bytes = slab.bytes.subarray(0, geometry.pieceSize(piece))
+  if (storage.store !== undefined) return storage.store(piece, bytes)
+  await storage.writeAt(bytes, geometry.pieceOffset(piece))
+  storage.markStored(piece)
 }
 
 function errorOf(reply: StoreReply): TorrentError {

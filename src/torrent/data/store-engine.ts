@@ -7,8 +7,10 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { TorrentError, messageOf } from '../errors.js'
 import { BLOCK_LENGTH, Geometry } from '../pieces/geometry.js'
-import { DirectPieces } from '../storage/direct-pieces.js'
-import type { DirectResult, DirectTorrent } from '../storage/direct-pieces.js'
+import { DirectFiles } from '../storage/file/direct-files.js'
+import { DirectPieces } from '../storage/file/direct-pieces.js'
+import type { DirectResult, DirectTorrent } from '../storage/file/direct-pieces.js'
+import { MappedWriter } from '../storage/mmap/mapped-writer.js'
 import type { StoreOperation, StoreReply, StoreRequest, TorrentIntroduction } from './store-protocol.js'
 
 const DIGEST = 20
@@ -20,21 +22,29 @@ class KnownTorrent implements DirectTorrent {
   readonly pieceHashes: Uint8Array
   readonly root: string
   readonly direct: boolean
+  readonly mapped: boolean
   /** The journal last written to, whose file is open. */
   journal: string | undefined
   readonly #paths: readonly (readonly string[])[]
+  readonly #parts: readonly (readonly string[] | undefined)[]
 
   constructor(introduction: TorrentIntroduction) {
     const { length, pieceLength, files, pieceHashes, direct } = introduction
     this.geometry = new Geometry({ length, pieceLength, files })
     this.pieceHashes = pieceHashes
     this.direct = direct !== undefined
+    this.mapped = direct?.mapped === true
     this.root = direct?.root ?? ''
     this.#paths = direct?.paths ?? []
+    this.#parts = direct?.parts ?? []
   }
 
   path(file: number): readonly string[] {
     return this.#paths[file]!
+  }
+
+  part(file: number): readonly string[] | undefined {
+    return this.#parts[file]
   }
 
   matches(piece: number, digest: Uint8Array): boolean {
@@ -47,7 +57,8 @@ class KnownTorrent implements DirectTorrent {
 export class StoreEngine {
   readonly #slabs = new Map<number, Uint8Array>()
   readonly #torrents = new Map<number, KnownTorrent>()
-  readonly #pieces = new DirectPieces()
+  readonly #called = new DirectPieces()
+  #mapped: DirectPieces | undefined
   #buffer: Uint8Array | undefined
 
   /** Takes the introductions of a request. Call `finish` after its operations. */
@@ -63,9 +74,10 @@ export class StoreEngine {
       if (torrent === undefined)
         throw new TorrentError('ERR_TORRENTFS_STORAGE', 'the store does not know this torrent')
       if (operation.journal !== undefined && operation.journal !== torrent.journal) {
-        if (torrent.journal !== undefined) this.#pieces.closeBelow(torrent.journal)
+        if (torrent.journal !== undefined) this.#of(torrent).closeBelow(torrent.journal)
         torrent.journal = operation.journal
       }
+      if (operation.kind === 'free') return this.#free(operation, torrent)
       if (operation.kind === 'verify') return this.#verify(operation, torrent)
       return this.#store(operation, torrent)
     } catch (thrown) {
@@ -79,15 +91,21 @@ export class StoreEngine {
       const torrent = this.#torrents.get(id)
       this.#torrents.delete(id)
       if (torrent === undefined || !torrent.direct || torrent.geometry.files.length === 0) continue
-      this.#pieces.closeBelow(join(torrent.root, torrent.path(0)[0]!))
-      if (torrent.journal !== undefined) this.#pieces.closeBelow(torrent.journal)
+      this.#of(torrent).closeBelow(join(torrent.root, torrent.path(0)[0]!))
+      if (torrent.journal !== undefined) this.#of(torrent).closeBelow(torrent.journal)
     }
     for (const id of request.drop) this.#slabs.delete(id)
   }
 
   /** Closes every file. */
   close(): void {
-    this.#pieces.close()
+    this.#called.close()
+    this.#mapped?.close()
+  }
+
+  #of({ mapped }: KnownTorrent): DirectPieces {
+    if (!mapped) return this.#called
+    return (this.#mapped ??= new DirectPieces(new DirectFiles({ writer: new MappedWriter() })))
   }
 
   #store(operation: StoreOperation, torrent: KnownTorrent): StoreReply {
@@ -105,8 +123,13 @@ export class StoreEngine {
     }
     const digests = operation.digests ? { digests: blockDigests(bytes) } : {}
     if (operation.kind === 'hash') return { id, kind: 'good', ...digests }
-    const result = this.#pieces.write(torrent, bytes, offset, piece, operation.journal ?? '')
+    const result = this.#of(torrent).write(torrent, bytes, offset, piece, operation.journal ?? '')
     return { ...reply(id, result), ...digests }
+  }
+
+  #free({ id, range, journal }: StoreOperation, torrent: KnownTorrent): StoreReply {
+    if (range === undefined) throw new TorrentError('ERR_TORRENTFS_STORAGE', 'nothing to free was named')
+    return reply(id, this.#of(torrent).free(torrent, range.begin, range.end, journal ?? ''))
   }
 
   #verify(operation: StoreOperation, torrent: KnownTorrent): StoreReply {
@@ -115,10 +138,10 @@ export class StoreEngine {
     const end = begin + torrent.geometry.pieceSize(piece)
     const hash = createHash('sha1')
     this.#buffer ??= new Uint8Array(READ_LENGTH)
-    const touched = this.#pieces.read(torrent, begin, end, this.#buffer, bytes => hash.update(bytes))
+    const touched = this.#of(torrent).read(torrent, begin, end, this.#buffer, bytes => hash.update(bytes))
     if (touched === undefined || !torrent.matches(piece, hash.digest())) return { id, kind: 'bad' }
     // A failure to journal is no failure to verify: the next start verifies again.
-    const { record } = this.#pieces.found(piece, touched, journal)
+    const { record } = this.#of(torrent).found(piece, touched, journal)
     return record === undefined ? { id, kind: 'good' } : { id, kind: 'good', record }
   }
 }

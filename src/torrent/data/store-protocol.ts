@@ -20,7 +20,14 @@ export interface TorrentIntroduction {
   readonly pieceHashes: Uint8Array
   readonly files: readonly { readonly offset: number; readonly length: number; readonly pad: boolean }[]
   /** Where its files are; undefined when the storage is not one the worker can write to. */
-  readonly direct: { readonly root: string; readonly paths: readonly (readonly string[])[] } | undefined
+  readonly direct:
+    | {
+        readonly root: string
+        readonly mapped: boolean
+        readonly paths: readonly (readonly string[])[]
+        readonly parts: readonly (readonly string[] | undefined)[]
+      }
+    | undefined
 }
 
 /** One piece to work on. */
@@ -28,9 +35,9 @@ export interface StoreOperation {
   readonly id: number
   /**
    * store: hash the slab, write and journal it if it is good; hash: only hash the slab; verify: hash what the files hold,
-   * journal it if it is good and `journal` is given.
+   * journal it if it is good and `journal` is given; free: free the bytes of `range`, and journal that.
    */
-  readonly kind: 'store' | 'hash' | 'verify'
+  readonly kind: 'store' | 'hash' | 'verify' | 'free'
   readonly torrent: number
   readonly piece: number
   /** The slab's id; 0 for `verify`. */
@@ -39,6 +46,8 @@ export interface StoreOperation {
   readonly journal: string | undefined
   /** Whether the digests of the blocks are wanted of a good piece too. */
   readonly digests: boolean
+  /** Of the torrent, half-open. */
+  readonly range?: { readonly begin: number; readonly end: number }
 }
 
 /** From the store to a worker. Applied in the order of the properties. */

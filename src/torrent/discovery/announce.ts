@@ -5,8 +5,11 @@
  * checked and capped by a codec before it gets one of these types. Pure.
  */
 
-/** Why an announce is made; a regular one has no event. */
-export type AnnounceEvent = 'started' | 'completed' | 'stopped'
+/**
+ * Why an announce is made; a regular one has no event. `paused`: we lack something and want nothing now, a partial seed
+ * (BEP 21).
+ */
+export type AnnounceEvent = 'started' | 'completed' | 'stopped' | 'paused'
 
 /** A known peer address: an IP literal (IPv6 without brackets, canonical) and a port in [1, 65535]. */
 export interface KnownAddress {

@@ -3,7 +3,7 @@
  */
 import type { TorrentError } from '../errors.js'
 import type { Logger } from '../logger.js'
-import type { KnownAddress } from './announce.js'
+import type { AnnounceEvent, KnownAddress } from './announce.js'
 import type { AnnounceSchedule } from './announce-schedule.js'
 import type { TrackerClient } from './tracker-client.js'
 
@@ -12,6 +12,22 @@ export interface AnnounceStats {
   readonly uploaded: number
   readonly downloaded: number
   readonly left: number | undefined
+  /** Something is missing and nothing is wanted now: a partial seed (BEP 21). Default: false. */
+  readonly paused?: boolean
+}
+
+/** How an announce ended. */
+export interface Announced {
+  /** The tracker's URL, with what it has of passkeys. */
+  readonly url: string
+  /** Undefined for a regular announce. */
+  readonly event: AnnounceEvent | undefined
+  /** Addresses it gave. */
+  readonly addresses: number
+  readonly seeders: number | undefined
+  readonly leechers: number | undefined
+  /** What went wrong; undefined when it answered. */
+  readonly error: string | undefined
 }
 
 /** What an announcer needs. The callbacks are called from timers and I/O, never from within its own methods. */
@@ -27,6 +43,8 @@ export interface AnnouncerOptions {
   readonly stats: () => AnnounceStats
   /** Addresses from a tracker, our own perhaps among them. */
   readonly onPeers: (addresses: readonly KnownAddress[], trackerUrl: string) => void
+  /** A tracker answered, or did not. */
+  readonly onAnnounced?: (announced: Announced) => void
   /** A tracker's warning or refusal, each text once. The message names the tracker without the user's passkey. */
   readonly onWarning?: (warning: TorrentError, trackerUrl: string) => void
   /** The address a tracker saw us come from (BEP 24); an answer's word, to be doubted. */
@@ -37,8 +55,8 @@ export interface AnnouncerOptions {
   readonly signal?: AbortSignal
   /** Announce to every tier at once; on by default. */
   readonly everyTier?: boolean
-  /** Addresses asked for at a time. */
-  readonly numWant?: number
+  /** How many addresses would help now. Default: 100. */
+  readonly numWant?: () => number
   readonly schedule?: Partial<AnnounceSchedule>
   /** Gives numbers in [0, 1). */
   readonly random?: () => number

@@ -190,10 +190,12 @@ export class Announcer {
       if (this.#stopping !== undefined) return false
       if (outcome.kind === 'answer') this.#take(tracker, url, event, outcome)
       else this.#refused(tracker, url, outcome)
+      this.#tell(tracker, event)
       return outcome.kind === 'answer'
     } catch (error) {
       if (this.#stopping !== undefined) return false
       tracker.failed(messageOf(error))
+      this.#tell(tracker, event)
       this.#logger.debug({ tracker: trackerLabel(url), error: messageOf(error) }, 'announce failed')
       return false
     } finally {
@@ -214,6 +216,19 @@ export class Announcer {
     this.#warn(tracker, url, reason)
   }
 
+  #tell({ url, error, answer, addresses = 0 }: TrackerRecord, event: AnnounceEvent | undefined): void {
+    const said = error === undefined ? answer : undefined
+    const announced = {
+      url,
+      event,
+      addresses: said === undefined ? 0 : addresses,
+      seeders: said?.seeders,
+      leechers: said?.leechers,
+      error,
+    }
+    this.#call(() => this.#o.onAnnounced?.(announced))
+  }
+
   #warn(tracker: TrackerRecord, url: URL, text: string): void {
     if (!tracker.isNews(text)) return
     const warning = new TorrentError('ERR_TORRENTFS_TRACKER', `${trackerLabel(url)} says: ${text}`)
@@ -230,7 +245,8 @@ export class Announcer {
   }
 
   #requestTo(tracker: TrackerRecord, event: AnnounceEvent | undefined): AnnounceRequest {
-    const { uploaded, downloaded, left } = this.#o.stats()
+    const { uploaded, downloaded, left, paused } = this.#o.stats()
+    const said = event ?? (paused === true ? 'paused' : undefined)
     return {
       infohash: this.#o.infohash,
       peerId: this.#o.peerId,
@@ -238,9 +254,9 @@ export class Announcer {
       uploaded: count(uploaded),
       downloaded: count(downloaded),
       left: left === undefined ? undefined : count(left),
-      numWant: event === 'stopped' ? 0 : (this.#o.numWant ?? NUM_WANT),
+      numWant: event === 'stopped' ? 0 : (this.#o.numWant?.() ?? NUM_WANT),
       key: this.#key,
-      ...(event === undefined ? {} : { event }),
+      ...(said === undefined ? {} : { event: said }),
       ...(tracker.trackerId === undefined ? {} : { trackerId: tracker.trackerId }),
     }
   }

@@ -4,9 +4,9 @@
  * Owns which addresses are worth keeping: unicast, with a port. Loopback and private ones are, since trackers of a LAN
  * give them. Host names are not: a hostile answer could make us look up anything. Pure.
  */
-import { isIPv4, isIPv6, SocketAddress } from 'node:net'
 import type { KnownAddress } from './announce.js'
 import { hostOfBytes } from '../metainfo/addresses.js'
+import { canonicalIp } from '../net/ip-address.js'
 
 /** Bytes of a compact IPv4 address with its port. */
 export const COMPACT4_LENGTH = 6
@@ -36,20 +36,6 @@ export function addressOf(host: string, port: number | undefined): KnownAddress 
   if (port === undefined || !Number.isInteger(port) || port < 1 || port > 65535) return undefined
   const canonical = canonicalIp(host)
   return canonical !== undefined && isDialable(canonical) ? { host: canonical, port } : undefined
-}
-
-/** An IP literal in its one canonical spelling, IPv4-mapped ones as IPv4; undefined for anything else. */
-export function canonicalIp(text: string): string | undefined {
-  if (isIPv4(text)) return text
-  if (text.length > 45 || !isIPv6(text) || text.includes('%')) return undefined
-  const canonical = new SocketAddress({ address: text, family: 'ipv6' }).address
-  const mapped = canonical.startsWith('::ffff:') ? canonical.slice(7) : ''
-  return isIPv4(mapped) ? mapped : canonical
-}
-
-/** Whether a canonical IP literal is of the machine itself. */
-export function isLoopback(ip: string): boolean {
-  return ip === '::1' || ip === '::' || ip === '0.0.0.0' || (isIPv4(ip) && ip.startsWith('127.'))
 }
 
 function decodeCompact(bytes: Uint8Array, size: number, limit: number): KnownAddress[] {

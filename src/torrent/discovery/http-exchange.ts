@@ -3,25 +3,25 @@
  *
  * Owns the connection pools and what a tracker may make us do. Must not read the body's content beyond undoing gzip.
  */
-import {
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingMessage,
-  type RequestOptions,
-} from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { request as httpRequest, type Agent, type IncomingMessage, type RequestOptions } from 'node:http'
+import { request as httpsRequest } from 'node:https'
 import type { LookupFunction } from 'node:net'
 import { promisify } from 'node:util'
 import { gunzip, inflate } from 'node:zlib'
 import { messageOf, TorrentError } from '../errors.js'
-import { canonicalIp, isLoopback } from './compact-addresses.js'
+import type { HostResolver } from '../net/host-resolver.js'
+import { mayLead, realmOf, realmOfHost, realmOfName, type Realm } from '../net/ip-address.js'
+import { Outlet } from '../net/outlet.js'
+import { httpAgent, httpsAgent } from '../net/outlet-agents.js'
 import { withDeadline } from './deadline.js'
-import type { HostResolver } from './host-resolver.js'
 import { hostOf, parseTrackerUrl, trackerLabel } from './tracker-url.js'
 
 /** How an {@link HttpExchange} behaves. */
 export interface HttpExchangeOptions {
   readonly resolver: HostResolver
+  /** By whose rules; by none unless given. */
+  readonly outlet?: Outlet
+  /** Empty for none. */
   readonly userAgent: string
   /** For one GET with its redirects, ms. */
   readonly timeoutMs?: number
@@ -29,6 +29,8 @@ export interface HttpExchangeOptions {
   readonly maxBodyBytes?: number
   /** Certificates to trust instead of the system's, PEM. */
   readonly ca?: string
+  /** Of URLs on this machine, the paths that may be fetched; by default those of trackers. */
+  readonly localPath?: RegExp
 }
 
 /** An HTTP answer, whatever its status. */
@@ -51,20 +53,25 @@ const inflateAsync = promisify(inflate)
 /** HTTP and HTTPS for the trackers of one client. */
 export class HttpExchange {
   readonly #o: HttpExchangeOptions
-  readonly #http: HttpAgent
-  readonly #https: HttpsAgent
+  readonly #outlet: Outlet
+  readonly #http: Agent
+  readonly #https: Agent
   /** Without kept connections. */
-  readonly #freshHttp = new HttpAgent()
-  readonly #freshHttps: HttpsAgent
+  readonly #freshHttp: Agent
+  readonly #freshHttps: Agent
 
   constructor(o: HttpExchangeOptions) {
     this.#o = o
+    const outlet = o.outlet ?? new Outlet()
+    this.#outlet = outlet
     // Trackers of thousands of torrents are few: a kept connection saves each a handshake.
     const pool = { keepAlive: true, keepAliveMsecs: 10_000, maxSockets: SOCKETS_PER_HOST, maxFreeSockets: 2 }
-    this.#http = new HttpAgent(pool)
     const trust = o.ca === undefined ? {} : { ca: o.ca }
-    this.#https = new HttpsAgent({ ...pool, ...trust })
-    this.#freshHttps = new HttpsAgent(trust)
+    const occasion = 'tracker'
+    this.#http = httpAgent(outlet, { occasion, ...pool })
+    this.#https = httpsAgent(outlet, { occasion, ...pool, ...trust })
+    this.#freshHttp = httpAgent(outlet, { occasion })
+    this.#freshHttps = httpsAgent(outlet, { occasion, ...trust })
   }
 
   /**
@@ -87,10 +94,10 @@ export class HttpExchange {
 
   async #follow(start: URL, family: 4 | 6, signal: AbortSignal): Promise<HttpAnswer> {
     let url = start
-    // Decided once, so that neither a redirect nor a name server that changes its mind leads from afar to loopback.
-    const local = (await this.#o.resolver.resolve(hostOf(start))).every(({ address }) => isLoopback(address))
+    // Decided once, so that neither a redirect nor a name server that changes its mind leads to a nearer network.
+    const realm = await this.#realmOf(hostOf(start))
     for (let redirects = 0; ; redirects++) {
-      const message = await this.#request(url, family, signal, local)
+      const message = await this.#request(url, family, signal, realm)
       const status = message.statusCode ?? 0
       const location = message.headers.location
       if (!REDIRECTS.has(status) || location === undefined) {
@@ -107,18 +114,28 @@ export class HttpExchange {
     }
   }
 
+  /** Behind a proxy a name is the proxy's to resolve; that it means the proxy's own machine can only be seen of some. */
+  async #realmOf(host: string): Promise<Realm> {
+    if (!this.#outlet.proxied) return realmOfHost(await this.#o.resolver.resolve(host))
+    return realmOfName(host) ?? 'public'
+  }
+
   /** Sends one GET; a kept connection that the tracker closed meanwhile is no failure of the tracker. */
-  async #request(url: URL, family: 4 | 6, signal: AbortSignal, local: boolean): Promise<IncomingMessage> {
+  async #request(url: URL, family: 4 | 6, signal: AbortSignal, realm: Realm): Promise<IncomingMessage> {
     const agent = url.protocol === 'https:' ? this.#https : this.#http
     const options: RequestOptions = {
       agent,
       family,
       signal,
-      lookup: this.#lookupFor(url, family, local),
-      headers: { 'User-Agent': this.#o.userAgent, 'Accept-Encoding': 'gzip', Accept: '*/*' },
+      lookup: this.#lookupFor(url, family, realm),
+      headers: {
+        ...(this.#o.userAgent === '' ? {} : { 'User-Agent': this.#o.userAgent }),
+        'Accept-Encoding': 'gzip',
+        Accept: '*/*',
+      },
     }
     // Literals are not looked up.
-    check(url, hostOf(url), local)
+    check(url, hostOf(url), realm, this.#o.localPath)
     const kept = await send(url, options)
     if (!('error' in kept)) return kept.message
     if (!kept.reused || signal.aborted) throw failed(url, messageOf(kept.error), kept.error)
@@ -153,14 +170,17 @@ export class HttpExchange {
     }
   }
 
-  #lookupFor(url: URL, family: 4 | 6, local: boolean): LookupFunction {
+  #lookupFor(url: URL, family: 4 | 6, realm: Realm): LookupFunction {
     return (host, options, callback) => {
       this.#o.resolver.resolve(host).then(
         all => {
-          const addresses = all.filter(address => address.family === family)
+          const own = all.filter(address => address.family === family)
+          // Some hosts name their local address beside the public one; nobody of good will names loopback there.
+          const far = own.filter(({ address }) => realmOf(address) !== 'private' || realm !== 'public')
+          const addresses = far.length > 0 ? far : own
           try {
             if (addresses.length === 0) throw failed(url, `no IPv${family} address`)
-            for (const { address } of addresses) check(url, address, local)
+            for (const { address } of addresses) check(url, address, realm, this.#o.localPath)
           } catch (error) {
             callback(error as Error, '')
             return
@@ -176,15 +196,21 @@ export class HttpExchange {
 
 /**
  * A torrent's author chooses the URL, so it must not be a way to make this machine talk to its own services: on loopback
- * only what looks like a tracker's path is fetched, and nothing that a remote host leads to.
+ * only what looks like the path of what is expected is fetched, and nothing that a host farther out leads to.
  */
-function check(url: URL, host: string, local: boolean): void {
-  const ip = canonicalIp(host)
-  if (ip === undefined || !isLoopback(ip)) return
-  if (!local) throw failed(url, 'a remote tracker that leads to this machine')
-  if (!/\/(?:announce|scrape)[^/]*$/.test(url.pathname))
-    throw failed(url, 'a local tracker that is not at /announce')
+function check(url: URL, host: string, realm: Realm, localPath = TRACKER_PATH): void {
+  const to = realmOfName(host)
+  if (to === undefined) return
+  if (!mayLead(realm, to)) throw failed(url, `a remote tracker that leads to ${NEARER[to]}`)
+  if (to === 'loopback' && !localPath.test(url.pathname))
+    throw failed(
+      url,
+      localPath === TRACKER_PATH ? 'a local tracker that is not at /announce' : 'a path of this machine',
+    )
 }
+
+const TRACKER_PATH = /\/(?:announce|scrape)[^/]*$/
+const NEARER = { loopback: 'this machine', private: 'the local network', public: 'the internet' } as const
 
 type Sent = { readonly message: IncomingMessage } | { readonly error: Error; readonly reused: boolean }
 
@@ -199,6 +225,6 @@ function send(url: URL, options: RequestOptions): Promise<Sent> {
 }
 
 function failed(url: URL, why: string, cause?: unknown): TorrentError {
-  if (cause instanceof TorrentError) return cause
+  if (cause instanceof TorrentError && cause.code !== 'ERR_TORRENTFS_CONNECTION') return cause
   return new TorrentError('ERR_TORRENTFS_TRACKER', `${trackerLabel(url)}: ${why}`, { cause })
 }

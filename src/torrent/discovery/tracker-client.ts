@@ -5,6 +5,7 @@
  * over both, since each knows the peers of its own family (BEP 7). Must not decide when to announce.
  */
 import { messageOf, TorrentError } from '../errors.js'
+import { Outlet } from '../net/outlet.js'
 import type {
   AnnounceAnswer,
   AnnounceRequest,
@@ -14,7 +15,7 @@ import type {
 } from './announce.js'
 import { AnnounceLimiter, type AnnounceLane } from './announce-limiter.js'
 import { withDeadline } from './deadline.js'
-import { HostResolver, type LookupHost } from './host-resolver.js'
+import { HostResolver, type LookupHost } from '../net/host-resolver.js'
 import { HttpExchange } from './http-exchange.js'
 import { announceUrl, parseAnnounceAnswer, parseScrapeAnswer, scrapeRequestUrl } from './http-messages.js'
 import { hostOf, scrapeUrlOf, trackerLabel } from './tracker-url.js'
@@ -31,7 +32,9 @@ import {
 
 /** How a {@link TrackerClient} behaves. */
 export interface TrackerClientOptions {
-  /** `User-Agent` of HTTP requests. */
+  /** By whose rules; by none unless given. @internal */
+  readonly outlet?: Outlet
+  /** `User-Agent` of HTTP requests; empty for none. */
   readonly userAgent?: string
   /** Certificates to trust for https instead of the system's, PEM. */
   readonly ca?: string
@@ -70,6 +73,7 @@ const LONGEST_REQUEST_MS = 90_000
 export class TrackerClient {
   /** Decides when a request goes out. */
   readonly limiter: AnnounceLimiter
+  readonly #outlet: Outlet
   readonly #resolver: HostResolver
   readonly #http: HttpExchange
   readonly #udp: UdpExchange
@@ -77,9 +81,12 @@ export class TrackerClient {
 
   constructor(o: TrackerClientOptions = {}) {
     this.limiter = o.limiter ?? new AnnounceLimiter()
-    this.#resolver = new HostResolver(o.lookup)
+    const outlet = o.outlet ?? new Outlet()
+    this.#outlet = outlet
+    this.#resolver = new HostResolver(o.lookup ?? (host => outlet.lookup(host)))
     this.#http = new HttpExchange({
       resolver: this.#resolver,
+      outlet,
       userAgent: o.userAgent ?? 'torrentfs/0.1',
       ...(o.ca === undefined ? {} : { ca: o.ca }),
       ...(o.httpTimeoutMs === undefined ? {} : { timeoutMs: o.httpTimeoutMs }),
@@ -87,6 +94,7 @@ export class TrackerClient {
     })
     this.#udp = new UdpExchange({
       resolver: this.#resolver,
+      outlet,
       ...(o.udpFirstTimeoutMs === undefined ? {} : { firstTimeoutMs: o.udpFirstTimeoutMs }),
       ...(o.udpAttempts === undefined ? {} : { attempts: o.udpAttempts }),
     })
@@ -99,12 +107,13 @@ export class TrackerClient {
    * @throws ERR_TORRENTFS_TRACKER or ERR_TORRENTFS_TIMEOUT when it cannot be reached; ERR_TORRENTFS_ABORTED;
    * ERR_TORRENTFS_CLOSED
    */
-  announce(
+  async announce(
     tracker: URL,
     request: AnnounceRequest,
     o: TrackerRequestOptions = {},
   ): Promise<AnnounceAnswer | TrackerRefusal> {
-    return this.#limited(tracker, o, async () => {
+    this.#checkUdp(tracker)
+    return await this.#limited(tracker, o, async () => {
       const outcomes = await this.#overFamilies(tracker, o.signal, (family, signal) =>
         tracker.protocol === 'udp:'
           ? this.#announceByUdp(tracker, family, request, signal)
@@ -125,6 +134,7 @@ export class TrackerClient {
     infohashes: readonly Uint8Array[],
     o: TrackerRequestOptions = {},
   ): Promise<ScrapeAnswer | TrackerRefusal> {
+    this.#checkUdp(tracker)
     const udp = tracker.protocol === 'udp:'
     const url = udp ? tracker : scrapeUrlOf(tracker)
     if (url === undefined) return { kind: 'refusal', reason: 'a tracker without scrape' }
@@ -163,7 +173,16 @@ export class TrackerClient {
     })
   }
 
+  /** Nothing is sent, nor waited for, nor looked up. */
+  #checkUdp(tracker: URL): void {
+    if (tracker.protocol !== 'udp:' || this.#outlet.datagrams) return
+    const why = 'not asked, since the proxy carries no UDP'
+    throw new TorrentError('ERR_TORRENTFS_TRACKER', `${trackerLabel(tracker)}: ${why}`)
+  }
+
   async #families(tracker: URL): Promise<Family[]> {
+    // Which ones it has only the proxy knows.
+    if (this.#outlet.proxied) return [4]
     const addresses = await this.#resolver.resolve(hostOf(tracker))
     return [...new Set(addresses.map(({ family }) => family))]
   }

@@ -7,10 +7,12 @@
 import { randomInt } from 'node:crypto'
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { messageOf, TorrentError } from '../errors.js'
-import { addressOf, canonicalIp } from './compact-addresses.js'
+import { canonicalIp } from '../net/ip-address.js'
+import { Outlet } from '../net/outlet.js'
+import { addressOf } from './compact-addresses.js'
 import { withDeadline } from './deadline.js'
-import { ExpiringMap } from './expiring-map.js'
-import type { HostResolver } from './host-resolver.js'
+import { ExpiringMap } from '../net/expiring-map.js'
+import type { HostResolver } from '../net/host-resolver.js'
 import { hostOf, trackerLabel } from './tracker-url.js'
 import {
   CONNECTION_ID_LIFETIME,
@@ -23,6 +25,8 @@ import {
 /** How a {@link UdpExchange} behaves. */
 export interface UdpExchangeOptions {
   readonly resolver: HostResolver
+  /** By whose rules; by none unless given. It must allow datagrams. */
+  readonly outlet?: Outlet
   /**
    * Wait for the first datagram's answer, ms, doubled for each further one. BEP 15 begins with 15 s and goes on for two
    * hours; a reader waits for this answer, so 5 s and few attempts here, and the announcer's backoff after that.
@@ -62,16 +66,20 @@ const LONGEST_TOTAL_MS = 60_000
 /** UDP for the trackers of one client. */
 export class UdpExchange {
   readonly #resolver: HostResolver
+  readonly #outlet: Outlet
   readonly #firstTimeoutMs: number
   readonly #attempts: number
   readonly #sockets = new Map<4 | 6, Socket>()
   readonly #transactions = new Map<number, Transaction>()
   readonly #connections = new ExpiringMap<string, Uint8Array>(MAX_CONNECTIONS)
   readonly #connecting = new Map<string, Promise<UdpAnswer | TorrentError | undefined>>()
+  readonly #stopListening: (() => void) | undefined
   #closed = false
 
   constructor(o: UdpExchangeOptions) {
     this.#resolver = o.resolver
+    this.#outlet = o.outlet ?? new Outlet()
+    this.#stopListening = this.#outlet.bound?.onChange(() => this.#dropSockets())
     this.#firstTimeoutMs = o.firstTimeoutMs ?? FIRST_TIMEOUT_MS
     this.#attempts = o.attempts ?? ATTEMPTS
   }
@@ -98,8 +106,8 @@ export class UdpExchange {
   /** Ends every request under way and closes the sockets. */
   close(): void {
     this.#closed = true
-    for (const socket of this.#sockets.values()) socket.close()
-    this.#sockets.clear()
+    this.#stopListening?.()
+    this.#dropSockets()
     this.#fail(() => true, closedError())
   }
 
@@ -111,7 +119,10 @@ export class UdpExchange {
   async #endpoints(tracker: URL, family: 4 | 6): Promise<Endpoint[]> {
     const port = Number(tracker.port)
     const addresses = await this.#resolver.resolve(hostOf(tracker))
+    if (addresses.every(({ address }) => this.#outlet.filter.blocks(address, 'tracker')))
+      throw new TorrentError('ERR_TORRENTFS_TRACKER', `${trackerLabel(tracker)}: an address of the blocklist`)
     const endpoints = addresses
+      .filter(({ address }) => !this.#outlet.filter.has(address))
       .filter(resolved => resolved.family === family && addressOf(resolved.address, port) !== undefined)
       .map(({ address }) => ({ address, port, family }))
     if (endpoints.length > 0) return endpoints
@@ -207,6 +218,9 @@ export class UdpExchange {
   #socket(family: 4 | 6): Socket {
     let socket = this.#sockets.get(family)
     if (socket === undefined) {
+      const own = this.#outlet.localAddress(family)
+      if (own === undefined || !this.#outlet.datagrams)
+        throw new Error(`no IPv${family} datagrams may be sent now`)
       const opened = createSocket(family === 4 ? { type: 'udp4' } : { type: 'udp6', ipv6Only: true })
       opened.on('message', (datagram, from) => this.#receive(datagram, from, family))
       opened.on('error', error => {
@@ -221,12 +235,18 @@ export class UdpExchange {
           }),
         )
       })
+      if (own !== '') opened.bind({ address: own, exclusive: true })
       // What waits for an answer has a timer; the socket itself is no reason to keep the process.
       opened.unref()
       this.#sockets.set(family, opened)
       socket = opened
     }
     return socket
+  }
+
+  #dropSockets(): void {
+    for (const socket of this.#sockets.values()) socket.close()
+    this.#sockets.clear()
   }
 
   #receive(datagram: Uint8Array, from: RemoteInfo, family: 4 | 6): void {

@@ -28,7 +28,8 @@ const ACTION_ANNOUNCE = 1
 const ACTION_SCRAPE = 2
 /** Kinds of answers by their action number. */
 const ANSWERS = ['connect', 'announce', 'scrape', 'error'] as const
-const EVENTS: Readonly<Record<AnnounceEvent, number>> = { completed: 1, started: 2, stopped: 3 }
+/** BEP 15 knows no `paused`: a regular announce. */
+const EVENTS: Readonly<Record<AnnounceEvent, number>> = { completed: 1, started: 2, stopped: 3, paused: 0 }
 const ANNOUNCE_LENGTH = 98
 const OPTION_END = 0
 const OPTION_URL_DATA = 2

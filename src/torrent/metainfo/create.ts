@@ -1,5 +1,5 @@
 /**
- * Writing metainfo files (BEP 3, 12, 19, 27): from names, lengths and hashes that are known already.
+ * Writing metainfo files (BEP 3, 12, 17, 19, 27): from names, lengths and hashes that are known already.
  *
  * Owns the form of what we write. Must not read files: `../create.ts` walks and hashes. Pure.
  */
@@ -22,8 +22,10 @@ export interface BuildFile {
 export interface MetainfoFields {
   /** Tracker URLs in tiers. */
   readonly trackers?: readonly (readonly string[])[]
-  /** HTTP(S) sources of the content. */
+  /** HTTP(S) sources of the content as files (BEP 19). */
   readonly webSeeds?: readonly string[]
+  /** HTTP(S) sources of the content as pieces (BEP 17). */
+  readonly httpSeeds?: readonly string[]
   /** DHT nodes. */
   readonly nodes?: readonly HostPort[]
   readonly comment?: string
@@ -94,6 +96,7 @@ export function wrapInfo(info: Uint8Array, o: MetainfoFields = {}): Uint8Array {
     comment: o.comment,
     'created by': o.createdBy,
     'creation date': o.creationDate === undefined ? undefined : Math.floor(o.creationDate / 1000),
+    httpseeds: filled(o.httpSeeds),
   })
   const after = encodeBencode({
     nodes: filled(o.nodes)?.map(({ host, port }) => [host, port]),

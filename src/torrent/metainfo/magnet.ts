@@ -1,5 +1,5 @@
 /**
- * Magnet links of torrents (BEP 9, 19, 53's `x.pe`).
+ * Magnet links of torrents (BEP 9, 19, 53).
  *
  * Owns reading and writing the URI. Must not contact anything it names.
  */
@@ -13,6 +13,7 @@ import {
   type HostPort,
 } from './addresses.js'
 import { safeComponent } from './safe-path.js'
+import { formatSelectOnly, parseSelectOnly, type FileRange } from './select-only.js'
 
 /** What a magnet link says of a torrent. */
 export interface Magnet {
@@ -26,6 +27,10 @@ export interface Magnet {
   readonly peers: HostPort[]
   /** HTTP(S) sources of the content (`ws`). */
   readonly webSeeds: string[]
+  /** HTTP(S) sources of the torrent file (`xs`, `as`), the exact ones first. */
+  readonly sources: string[]
+  /** The files that are meant (`so`); undefined for all. */
+  readonly selectOnly?: readonly FileRange[]
 }
 
 /** Longest magnet link that is accepted, in characters. */
@@ -49,6 +54,10 @@ export function parseMagnet(uri: string): Magnet {
   const trackers: string[] = []
   const peers: HostPort[] = []
   const webSeeds: string[] = []
+  const exact: string[] = []
+  const acceptable: string[] = []
+  let urn: string | undefined
+  let selectOnly: FileRange[] | undefined
   for (const [key, value] of new URLSearchParams(match[1]!.trim())) {
     // A parameter that comes more than once may carry a number: xt.1, tr.2.
     switch (/^(.+?)(?:\.\d+)?$/.exec(key.toLowerCase())?.[1]) {
@@ -70,9 +79,21 @@ export function parseMagnet(uri: string): Magnet {
       case 'ws':
         webSeeds.push(value)
         break
+      case 'xs':
+        // A source by its infohash alone is the swarm: it names the torrent where nothing else does.
+        urn ??= infohashOf(value)
+        exact.push(value)
+        break
+      case 'as':
+        acceptable.push(value)
+        break
+      case 'so':
+        selectOnly ??= parseSelectOnly(value)
+        break
       default:
     }
   }
+  infohash ??= v2 ? undefined : urn
   if (infohash === undefined) {
     if (v2)
       throw new TorrentError('ERR_TORRENTFS_V2_ONLY', 'magnet links of version 2 alone are not supported yet')
@@ -84,26 +105,43 @@ export function parseMagnet(uri: string): Magnet {
     trackers: trackerTiers(trackers.map(url => [url])),
     peers,
     webSeeds: webSeedUrls(webSeeds),
+    sources: webSeedUrls([...exact, ...acceptable]),
+    ...(selectOnly !== undefined && { selectOnly }),
   }
 }
 
-/** Writes a magnet link that {@link parseMagnet} reads back (tiers are flattened). */
+/**
+ * Writes a magnet link that {@link parseMagnet} reads back (tiers are flattened). Values are form-encoded as Go's library
+ * does it: letters, digits and `-_.~` stay, a space becomes `+`.
+ */
 export function formatMagnet(magnet: {
   readonly infohash: string
   readonly name?: string
   readonly trackers?: readonly (readonly string[])[]
   readonly peers?: readonly HostPort[]
   readonly webSeeds?: readonly string[]
+  readonly sources?: readonly string[]
+  readonly selectOnly?: readonly FileRange[]
 }): string {
   const parts = [`magnet:?xt=urn:btih:${magnet.infohash}`]
   const add = (key: string, value: string): void => {
-    parts.push(`${key}=${encodeURIComponent(value.toWellFormed())}`)
+    parts.push(`${key}=${formEncoded(value)}`)
   }
   if (magnet.name !== undefined) add('dn', magnet.name)
   for (const url of magnet.trackers?.flat() ?? []) add('tr', url)
   for (const peer of magnet.peers ?? []) add('x.pe', formatHostPort(peer))
   for (const url of magnet.webSeeds ?? []) add('ws', url)
+  for (const url of magnet.sources ?? []) add('xs', url)
+  if (magnet.selectOnly !== undefined && magnet.selectOnly.length > 0)
+    parts.push(`so=${formatSelectOnly(magnet.selectOnly)}`)
   return parts.join('&')
+}
+
+/** What `encodeURIComponent` leaves beside letters, digits and `-_.~`, and a space as forms have it. */
+function formEncoded(value: string): string {
+  return encodeURIComponent(value.toWellFormed()).replace(/%20|[!'()*]/g, found =>
+    found === '%20' ? '+' : `%${found.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
 }
 
 function invalid(why: string): TorrentError {

@@ -1,5 +1,5 @@
 /**
- * Metainfo files (`.torrent`): the info dictionary and what stands around it (BEP 3, 5, 12, 19).
+ * Metainfo files (`.torrent`): the info dictionary and what stands around it (BEP 3, 5, 12, 17, 19).
  *
  * Owns what of a metainfo file is used. Must not read files or contact what it names.
  */
@@ -16,8 +16,10 @@ export interface Metainfo {
   readonly trackers: string[][]
   /** DHT nodes (BEP 5). */
   readonly nodes: HostPort[]
-  /** HTTP(S) sources of the content (BEP 19). */
+  /** HTTP(S) sources of the content as files (BEP 19). */
   readonly webSeeds: string[]
+  /** HTTP(S) sources of the content as pieces (BEP 17). */
+  readonly httpSeeds: string[]
   /** When the file was made, in ms since 1970. */
   readonly creationDate?: number
   /** What its maker says of it; at most 16 Ki characters. */
@@ -48,6 +50,7 @@ export function parseMetainfo(bytes: Uint8Array): Metainfo {
     'comment.utf-8',
     'created by',
     'creation date',
+    'httpseeds',
     'info',
     'nodes',
     'url-list',
@@ -66,6 +69,7 @@ export function parseMetainfo(bytes: Uint8Array): Metainfo {
     trackers,
     nodes: nodesOf(keys.nodes),
     webSeeds: webSeedUrls(stringsOf(keys['url-list'])),
+    httpSeeds: webSeedUrls(stringsOf(keys.httpseeds)),
     ...(creationDate !== undefined && { creationDate }),
     ...(comment !== undefined && { comment }),
     ...(createdBy !== undefined && { createdBy }),

@@ -107,10 +107,20 @@ export class AddressBook {
     return true
   }
 
+  /** Who told of an address; of one that is not known any more, nobody knows: `incoming`. */
+  sourceOf(address: HostPort): AddressSource {
+    return this.#find(address)?.source ?? 'incoming'
+  }
+
   /** Tells our own address as others see it: it ranks addresses, and is never called. */
   setOwn(own: HostPort): void {
     this.#own = toPeerAddress(own)
     for (const entry of this.#entries.values()) entry.priority = this.#priorityOf(entry.address)
+  }
+
+  /** Whether this is the address {@link setOwn} told. */
+  isOwn(address: HostPort): boolean {
+    return this.#own !== undefined && formatAddress(toPeerAddress(address)) === formatAddress(this.#own)
   }
 
   /**
@@ -126,6 +136,18 @@ export class AddressBook {
     if (best === undefined) return undefined
     best.state = 'calling'
     return best.address
+  }
+
+  /**
+   * Gives one address to call now, known or not, whenever it was to be called next. To be reported back as
+   * {@link next} says. Undefined when it is no address of a peer, is banned, our own, called already or connected.
+   */
+  take(given: HostPort, source: AddressSource): PeerAddress | undefined {
+    this.add(given, source)
+    const entry = this.#find(given)
+    if (entry === undefined || !this.#isCandidate(entry)) return undefined
+    entry.state = 'calling'
+    return entry.address
   }
 
   /** The earliest time at which {@link next} has something to give; undefined when waiting alone brings nothing. */
@@ -191,6 +213,10 @@ export class AddressBook {
     }
   }
 
+  isPinned(address: HostPort): boolean {
+    return this.#find(address)?.pinned === true
+  }
+
   isBanned(address: HostPort): boolean {
     return this.#banned.has(banKey(address))
   }
@@ -201,7 +227,7 @@ export class AddressBook {
 
   #isCandidate(entry: Entry): boolean {
     if (entry.state !== 'idle' || this.isBanned(entry.address)) return false
-    return this.#own === undefined || entry.key !== formatAddress(this.#own)
+    return !this.isOwn(entry.address)
   }
 
   #retryLater(entry: Entry, now: number, hopeless: boolean): void {

@@ -3,8 +3,8 @@
  *
  * Pure.
  */
-import { isIP } from 'node:net'
-
+import { crc32c } from '../net/crc32c.js'
+import { bytesOfHost } from '../net/ip-bytes.js'
 import type { HostPort } from './address.js'
 
 /**
@@ -12,8 +12,8 @@ import type { HostPort } from './address.js'
  * is no IP address, or two families.
  */
 export function canonicalPriority(own: HostPort, other: HostPort): number | undefined {
-  const a = toBytes(own.host)
-  const b = toBytes(other.host)
+  const a = bytesOfHost(own.host)
+  const b = bytesOfHost(other.host)
   if (a === undefined || b === undefined || a.length !== b.length) return undefined
   const difference = a.findIndex((byte, i) => byte !== b[i])
   if (difference < 0) {
@@ -36,36 +36,4 @@ export function canonicalPriority(own: HostPort, other: HostPort): number | unde
 /** Keeps the first `whole` bytes, and of the rest every other bit. */
 function mask(bytes: Uint8Array, whole: number): void {
   for (let i = whole; i < bytes.length; i++) bytes[i] = (bytes[i] as number) & 0x55
-}
-
-function toBytes(host: string): Uint8Array | undefined {
-  const family = isIP(host)
-  if (family === 4) return Uint8Array.from(host.split('.'), Number)
-  if (family === 0) return undefined
-  const [left = '', right] = (host.split('%')[0] as string).split('::')
-  const head = groups(left)
-  const tail = groups(right ?? '')
-  const bytes = new Uint8Array(16)
-  bytes.set(head)
-  bytes.set(tail, 16 - tail.length)
-  return bytes
-}
-
-function groups(text: string): number[] {
-  if (text === '') return []
-  return text.split(':').flatMap(group => {
-    if (group.includes('.')) return group.split('.').map(Number)
-    const value = Number.parseInt(group, 16)
-    return [value >>> 8, value & 0xff]
-  })
-}
-
-/** CRC-32C (Castagnoli), bit by bit: 32 bytes at most, once an address. */
-function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff
-  for (const byte of bytes) {
-    crc ^= byte
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0x82f63b78 : 0)
-  }
-  return ~crc >>> 0
 }

@@ -10,6 +10,7 @@ import { MessageEncoder } from '../wire/encoder.js'
 import type { Handshake } from '../wire/handshake.js'
 import { ProtocolError } from '../wire/protocol-error.js'
 import { formatAddress, type PeerAddress } from './address.js'
+import type { Protection } from './encryption.js'
 import type { Transport } from './transport.js'
 
 /**
@@ -33,6 +34,8 @@ export interface PeerConnectionOptions {
   readonly idleTimeoutMs?: number
   /** After this long without a message of ours a keep-alive is sent, in ms. */
   readonly keepAliveMs?: number
+  /** How the transport flows: told to who asks, and nothing else. Default: 'plain'. */
+  readonly protection?: Protection
 }
 
 /** `drain` tells when no more bytes than this are left to be sent. */
@@ -40,6 +43,11 @@ export const SEND_LOW_WATER = 256 * 1024
 
 const IDLE_TIMEOUT_MS = 120_000
 const KEEP_ALIVE_MS = 100_000
+/**
+ * Transmission (seen in 3.00) reads what came right behind the handshakes over uTP only when more comes: until then it has
+ * neither heard what we have nor is it interested. One keep-alive after this long, in ms, is that more.
+ */
+const NUDGE_MS = 1000
 
 /** Connections with messages written outside of their own turn. One callback flushes them all. */
 let unflushed: PeerConnection[] = []
@@ -65,6 +73,8 @@ export class PeerConnection {
   readonly supportsExtensions: boolean
   /** The peer runs a DHT node (BEP 5). */
   readonly supportsDht: boolean
+  /** Whether, and how far, the stream is encrypted. */
+  readonly protection: Protection
 
   readonly #transport: Transport
   readonly #encoder = new MessageEncoder()
@@ -74,6 +84,7 @@ export class PeerConnection {
   #events: PeerEvents | undefined
   #early: Uint8Array
   #timer: NodeJS.Timeout | undefined
+  #nudge: NodeJS.Timeout | undefined
   #closed = false
   #ended = false
   #error: TorrentError | undefined
@@ -106,6 +117,7 @@ export class PeerConnection {
     this.supportsFast = handshake.fast
     this.supportsExtensions = handshake.extensions
     this.supportsDht = handshake.dht
+    this.protection = options?.protection ?? 'plain'
     this.#idleTimeoutMs = options?.idleTimeoutMs ?? IDLE_TIMEOUT_MS
     this.#keepAliveMs = options?.keepAliveMs ?? KEEP_ALIVE_MS
     transport.setReceiver({
@@ -117,6 +129,11 @@ export class PeerConnection {
 
   get address(): PeerAddress {
     return this.#transport.address
+  }
+
+  /** What carries it. */
+  get kind(): Transport['kind'] {
+    return this.#transport.kind
   }
 
   /** True when the peer connected to us. */
@@ -232,12 +249,20 @@ export class PeerConnection {
     if (this.#writable()) this.#encoder.allowedFast(piece)
   }
 
+  /** Tells where our DHT node is. BEP 5. */
+  port(port: number): void {
+    if (this.#writable()) this.#encoder.port(port)
+  }
+
   /** `payload` is copied. */
   extended(id: number, payload: Uint8Array): void {
     if (this.#writable()) this.#encoder.extended(id, payload)
   }
 
-  /** Sends a block. `payload` is referenced, not copied: it must never change afterwards. */
+  /**
+   * Sends a block. `payload` is referenced, not copied, and belongs to the connection from now on: it must never be changed
+   * nor read again, since an encrypted stream is made of it where it lies.
+   */
   block(piece: number, begin: number, payload: Uint8Array): void {
     if (!this.#writable()) return
     this.#encoder.block(piece, begin, payload)
@@ -301,6 +326,7 @@ export class PeerConnection {
     if (this.#closed) return
     this.#lastReceived = performance.now()
     this.#watch()
+    if (this.#transport.kind === 'utp') this.#nudge = setTimeout(() => this.keepAlive(), NUDGE_MS).unref()
     const early = this.#early
     this.#early = new Uint8Array(0)
     if (early.length > 0) this.#receive(early, early.length)
@@ -334,6 +360,7 @@ export class PeerConnection {
 
   #end(error: TorrentError | undefined): void {
     clearTimeout(this.#timer)
+    clearTimeout(this.#nudge)
     this.#closed = true
     this.#ended = true
     this.#error ??= error

@@ -1,10 +1,8 @@
 /**
  * Exchanges handshakes over a fresh transport. BEP 3.
  *
- * Owns the transport until the exchange is done or has failed. Must not wait longer than its deadline, however slowly
- * the stranger on the other side sends.
+ * Owns the transport until the exchange is done or has failed.
  */
-import { TorrentError } from '../errors.js'
 import {
   checkHandshakePrefix,
   decodeHandshake,
@@ -15,8 +13,11 @@ import {
   type Handshake,
 } from '../wire/handshake.js'
 import { ProtocolError } from '../wire/protocol-error.js'
-import { formatAddress } from './address.js'
+import { converse, type ConversationLimits } from './conversation.js'
 import type { Transport } from './transport.js'
+
+/** How long who called may take to see from our handshake that he called himself, in ms. */
+const HANG_UP_MS = 500
 
 /** Who we are in one torrent. */
 export interface Identity {
@@ -28,6 +29,22 @@ export interface Identity {
   readonly dht?: boolean
 }
 
+/**
+ * Who we are in a torrent.
+ *
+ * @param infohash 40 hexadecimal digits
+ * @param dht asked at each handshake: whether a torrent may be looked for in public can change
+ */
+export function identityOf(infohash: string, peerId: Uint8Array, dht: () => boolean): Identity {
+  return {
+    infohash: Buffer.from(infohash, 'hex'),
+    peerId,
+    get dht() {
+      return dht()
+    },
+  }
+}
+
 /** What an exchange yields. */
 export interface HandshakeResult {
   /** The peer's. */
@@ -36,13 +53,15 @@ export interface HandshakeResult {
   readonly early: Uint8Array
 }
 
-export interface HandshakeOptions {
-  /** When the whole exchange must be done, in ms from now. */
-  readonly timeoutMs: number
-  /** Aborting it ends the exchange; afterwards it has no effect. */
-  readonly signal?: AbortSignal
+export interface HandshakeOptions extends ConversationLimits {
   /** Who we are in the torrent with this infohash, or undefined when we do not take part in it. */
   readonly resolve: (infohash: Uint8Array) => Identity | undefined
+  /** Our handshake was sent already. Default: false. */
+  readonly sent?: boolean
+  /** What came of the peer's already. Not referenced afterwards. */
+  readonly early?: Uint8Array
+  /** Told once the peer has begun a handshake: it speaks the protocol in this way. */
+  readonly onAnswer?: () => void
 }
 
 /**
@@ -58,73 +77,51 @@ export function exchangeHandshakes(
   identity: Identity | undefined,
   options: HandshakeOptions,
 ): Promise<HandshakeResult> {
-  return new Promise((resolve, reject) => {
+  return converse(transport, options, conversation => {
     const buffer = new Uint8Array(HANDSHAKE_LENGTH)
     let length = 0
     let own = identity
-    const where = formatAddress(transport.address)
-
-    const release = (): void => {
-      clearTimeout(timer)
-      options.signal?.removeEventListener('abort', abort)
-    }
-    const fail = (error: TorrentError): void => {
-      release()
-      transport.destroy(error)
-      reject(error)
-    }
-    const abort = (): void => fail(new TorrentError('ERR_TORRENTFS_ABORTED', `${where}: given up`))
-    const timer = setTimeout(() => {
-      fail(new TorrentError('ERR_TORRENTFS_TIMEOUT', `${where}: no handshake in ${options.timeoutMs} ms`))
-    }, options.timeoutMs)
-    if (options.signal?.aborted === true) return abort()
-    options.signal?.addEventListener('abort', abort, { once: true })
 
     const advance = (bytes: Uint8Array, count: number): void => {
       const taken = Math.min(count, HANDSHAKE_LENGTH - length)
       buffer.set(bytes.subarray(0, taken), length)
       length += taken
       checkHandshakePrefix(buffer, length)
+      if (length > 0) options.onAnswer?.()
       if (own === undefined && length >= HANDSHAKE_HEAD_LENGTH) {
         own = options.resolve(handshakeInfohash(buffer))
         if (own === undefined) throw new ProtocolError('a handshake for a torrent we do not have')
-        transport.send([encodeHandshake(toHandshake(own))])
+        transport.send([ownHandshake(own)])
       }
       if (length < HANDSHAKE_LENGTH || own === undefined) return
       const handshake = decodeHandshake(buffer)
       if (!sameBytes(handshake.infohash, own.infohash))
         throw new ProtocolError('a handshake of another torrent')
-      if (sameBytes(handshake.peerId, own.peerId)) throw new ProtocolError('connected to ourselves')
-      transport.pause()
-      release()
-      resolve({ handshake, early: new Uint8Array(bytes.subarray(taken, count)) })
+      if (sameBytes(handshake.peerId, own.peerId)) {
+        const refuse = (): never => {
+          throw new ProtocolError('connected to ourselves')
+        }
+        if (identity !== undefined) refuse()
+        // Who called must know it, or he calls again: he hears it of our handshake, and hangs up.
+        setTimeout(() => conversation.run(refuse), HANG_UP_MS).unref()
+        return
+      }
+      conversation.finish({ handshake, early: new Uint8Array(bytes.subarray(taken, count)) })
     }
 
-    transport.setReceiver({
-      receive(bytes, count) {
-        try {
-          advance(bytes, count)
-        } catch (error) {
-          if (!(error instanceof ProtocolError)) throw error
-          fail(new ProtocolError(`${where}: ${error.message}`))
-        }
-      },
-      sent() {},
-      ended(error) {
-        release()
-        reject(error ?? new TorrentError('ERR_TORRENTFS_CONNECTION', `${where}: closed before its handshake`))
-      },
-    })
-    if (identity !== undefined) transport.send([encodeHandshake(toHandshake(identity))])
-    transport.resume()
+    if (identity !== undefined && options.sent !== true) transport.send([ownHandshake(identity)])
+    if (options.early !== undefined) advance(options.early, options.early.length)
+    return advance
   })
 }
 
-function toHandshake(identity: Identity): Handshake {
+/** The bytes of our handshake, newly allocated. */
+export function ownHandshake(identity: Identity): Uint8Array {
   const { infohash, peerId } = identity
-  return { infohash, peerId, fast: true, extensions: true, dht: identity.dht === true }
+  return encodeHandshake({ infohash, peerId, fast: true, extensions: true, dht: identity.dht === true })
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+/** Whether two runs of bytes are the same. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i])
 }

@@ -3,9 +3,10 @@
  *
  * Owns one socket and the one receive buffer that all outgoing sockets share. Must not interpret a byte.
  */
-import { connect, type Socket } from 'node:net'
+import type { OnReadOpts, Socket } from 'node:net'
 
 import { messageOf, TorrentError } from '../errors.js'
+import { Outlet } from '../net/outlet.js'
 import { formatAddress, toPeerAddress, type HostPort, type PeerAddress } from './address.js'
 import type { Transport, TransportReceiver } from './transport.js'
 
@@ -50,48 +51,29 @@ export class TcpTransport implements Transport {
    *
    * @param address - An IP address, or a name to be looked up.
    * @param signal - Aborting it ends the attempt; afterwards it has no effect.
-   * @throws ERR_TORRENTFS_CONNECTION when there is no connection to be had, ERR_TORRENTFS_ABORTED on abort.
+   * @param outlet - By whose rules; by none unless given.
+   * @throws ERR_TORRENTFS_CONNECTION when there is no connection to be had, ERR_TORRENTFS_PROXY when that is the
+   * proxy's fault, ERR_TORRENTFS_ABORTED on abort.
    */
-  static connect(address: HostPort, signal: AbortSignal): Promise<TcpTransport> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) {
-        reject(abortedError(address))
-        return
-      }
-      const transport = new TcpTransport(toPeerAddress(address), false)
-      const socket = connect({
-        host: transport.#address.host,
-        port: address.port,
-        noDelay: true,
-        onread: {
-          buffer: receiveBuffer(),
-          callback: (length, buffer) => {
-            transport.#receive(buffer, length)
-            return !transport.#paused
-          },
-        },
-      })
-      socket.pause()
-      transport.#adopt(socket)
-      const abort = (): void => transport.destroy(abortedError(address))
-      signal.addEventListener('abort', abort, { once: true })
-      socket.once('connect', () => {
-        signal.removeEventListener('abort', abort)
-        if (transport.#destroyed) return
-        transport.#address = remoteAddress(socket, transport.#address)
-        transport.setReceiver(NOBODY)
-        resolve(transport)
-      })
-      // Heard only when it ends before it is connected: resolving gave it another receiver.
-      transport.setReceiver({
-        receive() {},
-        sent() {},
-        ended(error) {
-          signal.removeEventListener('abort', abort)
-          reject(error ?? new TorrentError('ERR_TORRENTFS_CONNECTION', `${formatAddress(address)}: closed`))
-        },
-      })
-    })
+  static async connect(address: HostPort, signal: AbortSignal, outlet = new Outlet()): Promise<TcpTransport> {
+    const transport = new TcpTransport(toPeerAddress(address), false)
+    const onread: OnReadOpts = {
+      buffer: receiveBuffer(),
+      callback: (length, buffer) => {
+        transport.#receive(buffer, length)
+        return !transport.#paused
+      },
+    }
+    const to = { host: transport.#address.host, port: address.port }
+    const socket = await outlet.connect(to, outlet.proxied ? { signal } : { signal, onread })
+    // Behind a proxy the socket's own other end is the proxy.
+    if (!outlet.proxied) transport.#address = remoteAddress(socket, transport.#address)
+    transport.setReceiver(NOBODY)
+    transport.#adopt(socket)
+    if (outlet.proxied) socket.on('data', (bytes: Buffer) => transport.#receive(bytes, bytes.length))
+    // Listening for data has set it going.
+    socket.pause()
+    return transport
   }
 
   /** Takes over a socket that a server accepted, paused. */
@@ -175,8 +157,4 @@ function remoteAddress(socket: Socket, fallback: PeerAddress): PeerAddress {
   // Undefined when the peer is gone already.
   if (socket.remoteAddress === undefined || socket.remotePort === undefined) return fallback
   return toPeerAddress({ host: socket.remoteAddress, port: socket.remotePort })
-}
-
-function abortedError(address: HostPort): TorrentError {
-  return new TorrentError('ERR_TORRENTFS_ABORTED', `connecting to ${formatAddress(address)} was given up`)
 }

@@ -10,8 +10,8 @@ import type { PeerAddress } from './address.js'
 /** Who hears of a transport. Never called from within a call to the transport. */
 export interface TransportReceiver {
   /**
-   * Bytes came: [0, length) of `bytes`, valid during this call only, since many connections may share the buffer.
-   * Never called while paused.
+   * Bytes came: [0, length) of `bytes`, valid during this call only, since many connections may share the buffer. The
+   * receiver may change them: they are decrypted where they lie. Never called while paused.
    */
   receive(bytes: Uint8Array, length: number): void
   /** Some of the bytes given to `send` left this process. */
@@ -30,7 +30,10 @@ export interface Transport {
   readonly backlog: number
   /** Names the one who hears of it from now on. */
   setReceiver(receiver: TransportReceiver): void
-  /** Sends the parts in order, as one write. They are referenced, and must not change, until `backlog` is 0 again. */
+  /**
+   * Sends the parts in order, as one write. They are referenced, and must not change, until `backlog` is 0 again. What they
+   * hold afterwards is anything: they are encrypted where they lie. So no byte may lie in two of them.
+   */
   send(parts: readonly Uint8Array[]): void
   /** Stops receiving, so that the peer is slowed down by its full window. */
   pause(): void

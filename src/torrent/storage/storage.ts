@@ -34,7 +34,7 @@ export interface StorageTorrent {
 }
 
 /** A range of one real file that holds a range of the torrent. */
-export interface FileRange {
+export interface StorageRange {
   /** Absolute path. */
   readonly path: string
   /** Index into {@link StorageTorrent.files}. */
@@ -47,6 +47,15 @@ export interface FileRange {
   readonly length: number
 }
 
+/** What a real file looked like when its bytes were checked: one that looks the same has the same bytes. */
+export interface FileStamp {
+  /** Bytes. */
+  readonly size: bigint
+  readonly mtimeNs: bigint
+  readonly ino: bigint
+  readonly dev: bigint
+}
+
 /** A place that keeps torrents. */
 export interface Storage {
   /**
@@ -56,6 +65,15 @@ export interface Storage {
    * @throws ERR_TORRENTFS_CLOSED after `close`
    */
   open(torrent: StorageTorrent): Promise<TorrentStorage>
+  /**
+   * Capability: frees all that the storage keeps of a torrent that is not open: its bytes, which pieces are stored, its
+   * names. What another torrent has a share in stays, and so does what others put beside it. It is no error when there is
+   * nothing. After a failure some of it may be left, and it may be called again.
+   *
+   * @throws ERR_TORRENTFS_STORAGE naming what could not be freed, or when the torrent is open
+   * @throws ERR_TORRENTFS_CLOSED after `close`
+   */
+  remove?(torrent: StorageTorrent): Promise<void>
   /** Closes every open torrent, then the storage. Idempotent; never rejects. */
   close(): Promise<void>
 }
@@ -98,6 +116,13 @@ export interface TorrentStorage {
    * @throws ERR_TORRENTFS_STORAGE when writing fails otherwise, or the range is not within the torrent
    */
   writeAt(source: Uint8Array, offset: number): Promise<void>
+  /**
+   * Capability: `writeAt` of a whole piece that matches its hash, and `markStored`, in one step; bytes of pad files are
+   * zeros. Resolves when a kill of this process can no longer lose it. After a failure the piece is not stored.
+   *
+   * @throws ERR_TORRENTFS_DISK_FULL, ERR_TORRENTFS_STORAGE as `writeAt`; ERR_TORRENTFS_CLOSED after `close`
+   */
+  store?(piece: number, bytes: Uint8Array): Promise<void>
   /** The piece's bytes were written and match its hash. Idempotent. */
   markStored(piece: number): void
   /** The piece's bytes are not there, or wrong. Idempotent; survives a restart like `markStored`. */
@@ -106,9 +131,24 @@ export interface TorrentStorage {
    * Capability: the real files that hold the torrent's bytes [begin, end), in order, whether they exist yet or not. Pad
    * files are left out (their bytes are zeros): use `offset` to see the gaps.
    */
-  locate?(begin: number, end: number): readonly FileRange[]
+  locate?(begin: number, end: number): readonly StorageRange[]
+  /**
+   * Capability: whether the real file of a file whose pieces are all stored is still the one that was checked. If not, its
+   * pieces become suspect and `onDoubt` is called, before this returns undefined. One look at the disk, blocking.
+   */
+  intact?(file: number): FileStamp | undefined
   /** Capability: another thread may write the files itself. */
   readonly direct?: DirectWrites
+  /**
+   * Capability: gives up a piece, stored or not. It is missing from the call on (its bits are clear before this returns);
+   * the promise resolves when its bytes are freed for others. The mark goes before the bytes, so no kill leaves a
+   * piece that counts and is not there. Who is reading the piece meanwhile may get fewer bytes or zeros: wait for readers first.
+   * `onDoubt` is not called.
+   *
+   * @throws ERR_TORRENTFS_STORAGE when the bytes cannot be freed: the piece is missing all the same;
+   *   ERR_TORRENTFS_CLOSED after `close`
+   */
+  evict?(piece: number): Promise<void>
   /** Waits for what is being written, keeps the resume state. Idempotent; never rejects. */
   close(): Promise<void>
 }
@@ -120,8 +160,12 @@ export interface TorrentStorage {
 export interface DirectWrites {
   /** Absolute path of the folder that file paths are relative to; symbolic links below it are not followed for writing. */
   readonly root: string
+  /** Whether the thread is to write them through memory that they are mapped to. */
+  readonly mapped: boolean
   /** Components of every file below `root`, with the same indices as {@link StorageTorrent.files}. */
   path(file: number): readonly string[]
+  /** Components of where a file lies while nothing lies at its path; undefined when it has no such place. */
+  part(file: number): readonly string[] | undefined
   /**
    * Announces an operation and says where it must be journaled. Until `end` the journal is not retired. Resolves at once
    * but for the first time, which creates the resume state.

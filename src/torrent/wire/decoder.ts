@@ -8,6 +8,7 @@
 import type { WireMessage } from './messages.js'
 import { MAX_BITFIELD_LENGTH, MAX_BLOCK_PAYLOAD, MAX_EXTENDED_LENGTH, MessageId } from './messages.js'
 import { ProtocolError } from './protocol-error.js'
+import { copyToShared } from './shared-copy.js'
 
 /** Who hears of what is decoded. Called synchronously while bytes are fed. */
 export interface DecoderEvents {
@@ -178,7 +179,7 @@ export class MessageDecoder {
     const count = Math.min(this.#payloadLeft, length - at)
     const end = at + count
     if (this.#target !== null) {
-      this.#target.set(source.subarray(at, end), this.#payloadLength - this.#payloadLeft)
+      copyToShared(this.#target, this.#payloadLength - this.#payloadLeft, source, at, end)
     }
     this.#payloadLeft -= count
     this.#events.blockProgress?.(count)

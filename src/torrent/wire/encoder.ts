@@ -31,59 +31,73 @@ export class MessageEncoder {
     return this.#end - this.#start + this.#payloadBytes
   }
 
+  /** Says that we are still there. */
   keepAlive(): void {
     const at = this.#room(4)
     this.#buffer.fill(0, at, at + 4)
   }
 
+  /** From now on requests of the peer are not answered. */
   choke(): void {
     this.#signal(MessageId.choke)
   }
 
+  /** From now on requests of the peer are answered. */
   unchoke(): void {
     this.#signal(MessageId.unchoke)
   }
 
+  /** We want pieces that the peer has. */
   interested(): void {
     this.#signal(MessageId.interested)
   }
 
+  /** We want nothing that the peer has. */
   notInterested(): void {
     this.#signal(MessageId.notInterested)
   }
 
+  /** Instead of a bitfield: every piece is here (BEP 6). */
   haveAll(): void {
     this.#signal(MessageId.haveAll)
   }
 
+  /** Instead of a bitfield: no piece is here (BEP 6). */
   haveNone(): void {
     this.#signal(MessageId.haveNone)
   }
 
+  /** A piece is here. */
   have(piece: number): void {
     this.#index(MessageId.have, piece)
   }
 
+  /** Asks the peer to prefer a piece (BEP 6). */
   suggest(piece: number): void {
     this.#index(MessageId.suggest, piece)
   }
 
+  /** The peer may ask for a piece though it is choked (BEP 6). */
   allowedFast(piece: number): void {
     this.#index(MessageId.allowedFast, piece)
   }
 
+  /** Asks for the bytes [begin, begin + length) of a piece. */
   request(piece: number, begin: number, length: number): void {
     this.#range(MessageId.request, piece, begin, length)
   }
 
+  /** Takes a request back. */
   cancel(piece: number, begin: number, length: number): void {
     this.#range(MessageId.cancel, piece, begin, length)
   }
 
+  /** A request will not be answered (BEP 6). */
   reject(piece: number, begin: number, length: number): void {
     this.#range(MessageId.reject, piece, begin, length)
   }
 
+  /** Tells the UDP port of our DHT node (BEP 5). */
   port(port: number): void {
     const at = this.#head(MessageId.port, 2)
     this.#buffer[at] = port >>> 8
@@ -103,7 +117,7 @@ export class MessageEncoder {
     this.#buffer.set(payload, at + 1)
   }
 
-  /** A `piece` message. `payload` is referenced, not copied: it must not change until it was sent. */
+  /** A `piece` message. `payload` is referenced, not copied: it is given away. */
   block(piece: number, begin: number, payload: Uint8Array): void {
     const at = this.#room(13)
     const buffer = this.#buffer

@@ -61,6 +61,16 @@ export function checkHandshakePrefix(bytes: Uint8Array, length: number): void {
   }
 }
 
+/**
+ * Whether `bytes` begin a handshake: true when they do so for certain, undefined when they may and more must come, false
+ * when they do not. An encrypted stream begins like a handshake for long only by chance.
+ */
+export function beginsHandshake(bytes: Uint8Array): boolean | undefined {
+  const end = Math.min(bytes.length, PREFIX.length)
+  for (let i = 0; i < end; i++) if (bytes[i] !== PREFIX[i]) return false
+  return end === PREFIX.length ? true : undefined
+}
+
 /** A copy of the infohash of a handshake of which at least {@link HANDSHAKE_HEAD_LENGTH} bytes are there. */
 export function handshakeInfohash(bytes: Uint8Array): Uint8Array {
   return copyOf(bytes, INFOHASH, PEER_ID)

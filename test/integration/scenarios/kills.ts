@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { within } from '../../support/child.js'
 import { sha256OfFile, singleFile } from '../../support/content.js'
-import { Daemon } from '../../support/daemon.js'
+import { Daemon, type DaemonOptions } from '../../support/daemon.js'
 import { Libtorrent } from '../../support/libtorrent.js'
 import { MountStream } from '../../support/mount-stream.js'
 import { Network } from '../../support/network.js'
@@ -23,6 +23,8 @@ export interface KillsOptions {
   readonly bytesPerSecond: number
   /** Determines the moments and offsets. */
   readonly seed: number
+  /** Makes what the daemon keeps its data in, and says how the daemon is told. Default: files. */
+  readonly storage?: (network: Network, scope: Scope) => Promise<Pick<DaemonOptions, 'args' | 'env'>>
 }
 
 /** Runs all of it. */
@@ -38,10 +40,12 @@ export async function kills(figures: Figures, options: KillsOptions): Promise<vo
     const source = join(torrent.source, torrent.name)
     const seeder = await Libtorrent.start(network.host('seeder'))
     await seeder.seed(torrent, { uploadLimit: options.bytesPerSecond })
+    const storage = (await options.storage?.(network, scope)) ?? {}
     const host = network.host('daemon')
     const folder = scope.folder()
     const start = async (): Promise<Daemon> => {
       const daemon = await Daemon.start(scope, {
+        ...storage,
         host,
         folder,
         torrents: [torrent.file],
@@ -103,7 +107,12 @@ export async function kills(figures: Figures, options: KillsOptions): Promise<vo
     figures.check('no wrong byte was read', wrong === 0, wrong)
     figures.check('no block of a piece handed out was fetched again', again === 0, again)
     figures.note('payload against content', `${(sent / torrent.length).toFixed(3)}x`)
-    figures.atMost('lost in a kill', Math.max(0, sent - torrent.length) / options.kills / MiB, 64, ' MiB')
+    figures.atMost(
+      'lost in a kill',
+      Math.max(0, sent - torrent.length) / Math.max(1, options.kills) / MiB,
+      64,
+      ' MiB',
+    )
     figures.check(
       'the daemon ends with 0',
       (await daemon.stop()).code === 0,

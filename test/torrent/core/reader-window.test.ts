@@ -66,3 +66,15 @@ test('a lowered reader has no window until it reads again', () => {
   window.read(4 * MIB, 5 * MIB, 0)
   assert.deepEqual(window.windows(0, Infinity), [{ begin: 5 * MIB, end: 15 * MIB }])
 })
+
+test('an exact window is there from the first read on, and follows the reader', () => {
+  const window = new ReaderWindow(0, SIZE, 32 * MIB)
+  window.setReadahead(2 * MIB, true)
+  assert.deepEqual(window.windows(0, Infinity), [], 'nobody knows yet where it will read')
+  window.read(500 * MIB, 500 * MIB + KIB, 0)
+  assert.deepEqual(window.windows(0, Infinity), [{ begin: 500 * MIB + KIB, end: 502 * MIB + KIB }])
+  window.read(SIZE - MIB, SIZE - MIB, 0)
+  assert.deepEqual(window.windows(0, Infinity), [{ begin: SIZE - MIB, end: SIZE }], 'sought, not read yet')
+  window.setReadahead(MIB, false)
+  assert.deepEqual(window.windows(0, Infinity), [])
+})

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { randomFrom, SimulatedSwarm, type PeerTraits } from './simulated-swarm.js'
+import type { PeerTraits } from './simulated-peer.js'
+import { SimulatedSwarm } from './simulated-swarm.js'
+import { randomFrom } from './virtual-clock.js'
 
 const MIB = 1024 * 1024
 const FAST: PeerTraits = { latencyMs: 5, rate: 20 * MIB }
@@ -53,6 +55,16 @@ describe('one reader and one peer', () => {
     swarm.run(10_000)
     assert.equal(swarm.core.stored.count, 6 + 8)
     assert.equal(swarm.outstanding, 0)
+  })
+
+  test('a peer that comes later and was never tried takes over from one that crawls', () => {
+    const crawling = { latencyMs: 3, rate: 20_000 }
+    const swarm = new SimulatedSwarm({ seed: 1, pieceCount: 8, pieceLength: MIB / 4, peers: [crawling] })
+    swarm.post({ type: 'readerOpened', reader: 1, begin: 0, end: 2 * MIB, readahead: 0 })
+    const wait = swarm.wait(1, 0, 65536)
+    swarm.run(2000)
+    swarm.connect(2, FAST)
+    assert.ok(swarm.run(4000, () => swarm.done.has(wait)))
   })
 
   test('reading all of a torrent makes it complete, selected or not', () => {

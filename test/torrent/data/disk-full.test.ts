@@ -1,31 +1,10 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { rmSync, statSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rmdir } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import type { TestContext } from 'node:test'
-import { FileStorage } from '../../../src/torrent/storage/file-storage.js'
-import { atEnd, bitsOf, makeFixture } from '../storage/fixture.js'
+import { FileStorage } from '../../../src/torrent/storage/file/file-storage.js'
+import { bitsOf, makeFixture, smallDisk } from '../storage/fixture.js'
 import { openStore } from './store-fixture.js'
-
-/** A file system of `size` bytes of its own, or undefined after skipping the test. */
-async function smallDisk(t: TestContext, size: string): Promise<string | undefined> {
-  const folder = await mkdtemp(join(tmpdir(), 'torrentfs-test-'))
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'torrentfs-test', folder], { stdio: 'pipe' })
-  } catch (thrown) {
-    await rmdir(folder)
-    t.skip(`SKIP: cannot mount a tmpfs (root is needed): ${String(thrown)}`)
-    return undefined
-  }
-  atEnd(t, async () => {
-    execFileSync('umount', ['-l', folder])
-    await rmdir(folder)
-  })
-  return folder
-}
 
 const fixture = makeFixture({
   files: [

@@ -1,6 +1,6 @@
 /** Stores the missing pieces of the kill test's torrent, eight at a time in random order, and tells each one that is stored. */
 import { PieceStore } from '../../../src/torrent/data/piece-store.js'
-import { FileStorage } from '../../../src/torrent/storage/file-storage.js'
+import { FileStorage } from '../../../src/torrent/storage/file/file-storage.js'
 import { killFixture } from './kill-fixture.js'
 
 const [, , root, run] = process.argv

@@ -6,7 +6,7 @@ import { closeSync, openSync, readdirSync, readSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { FileStorage } from '../../../src/torrent/storage/file-storage.js'
+import { FileStorage } from '../../../src/torrent/storage/file/file-storage.js'
 import type { StorageTorrent } from '../../../src/torrent/storage/storage.js'
 import { bitsOf, temporaryFolder } from '../storage/fixture.js'
 import { killFixture } from './kill-fixture.js'

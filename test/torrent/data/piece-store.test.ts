@@ -5,8 +5,8 @@ import { readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from '
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
-import { FileStorage } from '../../../src/torrent/storage/file-storage.js'
-import { MemoryStorage } from '../../../src/torrent/storage/memory-storage.js'
+import { FileStorage } from '../../../src/torrent/storage/file/file-storage.js'
+import { MemoryStorage } from '../../../src/torrent/storage/memory/memory-storage.js'
 import type { Storage } from '../../../src/torrent/storage/storage.js'
 import { bitsOf, makeFixture, mixedFixture, singleFixture, temporaryFolder } from '../storage/fixture.js'
 import { openStore } from './store-fixture.js'
@@ -202,7 +202,7 @@ describe('the piece store over files', () => {
 
   it('lets the process end by itself when nothing is under way', () => {
     const module = new URL('../../../src/torrent/data/piece-store.js', import.meta.url).href
-    const memory = new URL('../../../src/torrent/storage/memory-storage.js', import.meta.url).href
+    const memory = new URL('../../../src/torrent/storage/memory/memory-storage.js', import.meta.url).href
     const fixture = new URL('../storage/fixture.js', import.meta.url).href
     const program = `
       const { PieceStore } = await import(${JSON.stringify(module)})

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import type { ServerResponse } from 'node:http'
+import { createServer as createHttpServer, type ServerResponse } from 'node:http'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
+import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { deflateSync, gzipSync } from 'node:zlib'
-import { HostResolver, type LookupHost } from '../../../src/torrent/discovery/host-resolver.js'
+import { HostResolver, type LookupHost } from '../../../src/torrent/net/host-resolver.js'
 import { HttpExchange } from '../../../src/torrent/discovery/http-exchange.js'
 import { certificate } from './loopback-certificate.js'
 import { RudeHttpTracker } from './rude-trackers.js'
@@ -261,4 +262,25 @@ test('IPv6 trackers are reached', async t => {
   await using _ = tracker
   using http = exchange()
   assert.equal(text((await http.get(tracker.url(), 6)).body), 'd0')
+})
+
+test('a tracker at an address of the network leads to this machine by no redirect', async t => {
+  const own = Object.values(networkInterfaces())
+    .flatMap(addresses => addresses ?? [])
+    .find(({ family, internal }) => family === 'IPv4' && !internal)
+  if (own === undefined) return t.skip('no network here')
+  await using service = await RudeHttpTracker.start(response => response.end('d6:secrete'))
+  const far = createHttpServer((_, response) => {
+    response.writeHead(302, { Location: service.url('/announce').href }).end()
+  })
+  far.listen(0, own.address)
+  await once(far, 'listening')
+  t.after(() => far.close())
+  using http = exchange()
+  const { port } = far.address() as { port: number }
+  await assert.rejects(
+    http.get(new URL(`http://${own.address}:${port}/announce`), 4),
+    trackerError(/leads to this machine/),
+  )
+  assert.equal(service.requests.length, 0)
 })

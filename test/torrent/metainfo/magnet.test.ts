@@ -31,7 +31,8 @@ describe('parseMagnet', () => {
     const magnet = parseMagnet(
       `magnet:?${XT}&dn=a+b%20c%2Fd&dn=other&tr=http%3A%2F%2Fa%2Fannounce%3Fk%3Dv&tr.1=udp://b:1&tr=http://a/announce?k=v` +
         '&tr=ftp://no&x.pe=10.0.0.1:6881&x.pe=[::1]:5&x.pe=host.example:1&x.pe=10.0.0.1&x.pe=::1:5&x.pe=a:0&x.pe=a:99999' +
-        '&x.pe=a/b:1&ws=http://w/&ws=file:///etc/passwd&so=1,2&%zz=%zz',
+        '&x.pe=a/b:1&ws=http://w/&ws=file:///etc/passwd&so=1,2,9,x,4-3&%zz=%zz&as=http://as/&xs=https://xs/a.torrent' +
+        '&xs=urn:btih:abc&xs=dchub://no',
     )
     assert.deepEqual(magnet, {
       infohash: HASH,
@@ -43,8 +44,24 @@ describe('parseMagnet', () => {
         { host: 'host.example', port: 1 },
       ],
       webSeeds: ['http://w/'],
+      sources: ['https://xs/a.torrent', 'http://as/'],
+      selectOnly: [
+        { begin: 1, end: 3 },
+        { begin: 9, end: 10 },
+      ],
     })
-    assert.deepEqual(parseMagnet(`magnet:?${XT}`), { infohash: HASH, trackers: [], peers: [], webSeeds: [] })
+    assert.deepEqual(parseMagnet(`magnet:?${XT}`), {
+      infohash: HASH,
+      trackers: [],
+      peers: [],
+      webSeeds: [],
+      sources: [],
+    })
+  })
+
+  it('takes the infohash of a source where nothing else names the torrent', () => {
+    assert.equal(parseMagnet(`magnet:?xs=urn:btih:${HASH}`).infohash, HASH)
+    assert.equal(parseMagnet(`magnet:?xs=urn:btih:${'f'.repeat(40)}&${XT}`).infohash, HASH)
   })
 
   it('refuses what names no torrent', () => {
@@ -111,8 +128,24 @@ describe('formatMagnet', () => {
         { host: '::1', port: 5 },
       ],
       webSeeds: ['http://w/a b'],
+      sources: ['http://x/a.torrent?k=v&b=+'],
+      selectOnly: [
+        { begin: 0, end: 1 },
+        { begin: 4, end: 9 },
+      ],
     }
     assert.deepEqual(parseMagnet(formatMagnet(magnet)), magnet)
     assert.equal(formatMagnet({ infohash: HASH }), `magnet:?${XT}`)
+  })
+
+  it('writes values form-encoded, as Go does: a space is a plus, and only letters, digits and -_.~ stay', () => {
+    assert.equal(
+      formatMagnet({
+        infohash: HASH,
+        name: "a b+c-_.~!'()*&é",
+        trackers: [['http://t:1/announce?k=v'], ['udp://u:2']],
+      }),
+      `magnet:?${XT}&dn=a+b%2Bc-_.~%21%27%28%29%2A%26%C3%A9&tr=http%3A%2F%2Ft%3A1%2Fannounce%3Fk%3Dv&tr=udp%3A%2F%2Fu%3A2`,
+    )
   })
 })

@@ -51,6 +51,7 @@ describe('parseMetainfo', () => {
   it('reads web seeds, nodes, date, comment and maker, and leaves out nonsense', () => {
     const metainfo = parse({
       'url-list': ['http://w/', 'ftp://w/', 'http://w/', 3],
+      httpseeds: ['http://h/?x', 'udp://h/', 4],
       nodes: [
         ['10.0.0.1', 6881],
         ['::1', 1],
@@ -66,6 +67,7 @@ describe('parseMetainfo', () => {
       'created by': 'me',
     })
     assert.deepEqual(metainfo.webSeeds, ['http://w/'])
+    assert.deepEqual(metainfo.httpSeeds, ['http://h/?x'])
     assert.deepEqual(metainfo.nodes, [
       { host: '10.0.0.1', port: 6881 },
       { host: '::1', port: 1 },
@@ -83,7 +85,7 @@ describe('parseMetainfo', () => {
       nodes: 'x',
       'url-list': {},
     })
-    assert.deepEqual(rest, { trackers: [], nodes: [], webSeeds: [] })
+    assert.deepEqual(rest, { trackers: [], nodes: [], webSeeds: [], httpSeeds: [] })
     assert.equal(parse({ 'creation date': Number.MAX_SAFE_INTEGER }).creationDate, undefined)
   })
 
@@ -140,6 +142,7 @@ describe('buildMetainfo', () => {
     const around = {
       trackers: [['http://a/announce', 'udp://b:1'], ['https://c/']],
       webSeeds: ['http://w/'],
+      httpSeeds: ['http://h/seed.php'],
       nodes: [{ host: '::1', port: 5 }],
       comment: 'ç',
       createdBy: 'me',

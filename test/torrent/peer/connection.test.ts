@@ -6,10 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 
 import { TorrentError } from '../../../src/torrent/errors.js'
-import { SEND_LOW_WATER, type PeerConnection } from '../../../src/torrent/peer/connection.js'
+import { PeerConnection, SEND_LOW_WATER } from '../../../src/torrent/peer/connection.js'
+import type { Transport } from '../../../src/torrent/peer/transport.js'
 import { MAX_BLOCK_PAYLOAD } from '../../../src/torrent/wire/messages.js'
 import { anyItem, encode } from '../wire/items.js'
-import { connectionPair, Listening, rawPair } from './loopback.js'
+import { connectionPair, infohash, Listening, rawPair, theirId } from './loopback.js'
 
 const BLOCK = 16384
 const limit = { timeout: 20_000 }
@@ -519,3 +520,33 @@ test('a connection we have paused is not taken for silent', limit, async t => {
   connection.resume()
   await heard.until(() => heard.messages.length === 1)
 })
+
+for (const [kind, sends] of [
+  ['utp', true],
+  ['tcp', false],
+] as const) {
+  test(`over ${kind} a keep-alive follows the handshakes ${sends ? 'soon' : 'late'}`, limit, async t => {
+    const sent: Uint8Array[] = []
+    const transport: Transport = {
+      kind,
+      address: { host: '127.0.0.1', port: 1, family: 4 },
+      incoming: true,
+      backlog: 0,
+      setReceiver() {},
+      send: parts => void sent.push(...parts.map(part => part.slice())),
+      pause() {},
+      resume() {},
+      destroy() {},
+    }
+    const handshake = { infohash, peerId: theirId, fast: true, extensions: true, dht: false }
+    const connection = new PeerConnection(transport, handshake, new Uint8Array(0))
+    connection.setEvents(new Listening())
+    t.after(() => connection.close())
+    const begin = performance.now()
+    while (sent.length === 0 && performance.now() - begin < 2500) await sleep(20)
+    assert.deepEqual(
+      sent.map(part => [...part]),
+      sends ? [[0, 0, 0, 0]] : [],
+    )
+  })
+}

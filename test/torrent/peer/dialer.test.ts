@@ -93,6 +93,17 @@ test('where nobody listens there is no connection', limit, async t => {
   })
 })
 
+test('who calls himself is told so, each time, and need not call again', limit, async t => {
+  const listener = await TestListener.open(t)
+  const address = { host: '127.0.0.1', port: listener.port }
+  for (let i = 0; i < 20; i++) {
+    await assert.rejects(dial(address, { infohash, peerId: ourId }), {
+      code: 'ERR_TORRENTFS_PROTOCOL',
+      message: /connected to ourselves/,
+    })
+  }
+})
+
 test('a name that does not exist is no connection', limit, async () => {
   await assert.rejects(dial({ host: 'nobody.invalid', port: 1 }, identity), {
     code: 'ERR_TORRENTFS_CONNECTION',

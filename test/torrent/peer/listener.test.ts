@@ -76,7 +76,7 @@ test('a connection from ourselves is refused', limit, async t => {
 })
 
 test('a handshake that is not finished in time is dropped, however its bytes drip', limit, async t => {
-  const listener = await TestListener.open(t, { handshakeTimeoutMs: 150 })
+  const listener = await TestListener.open(t, { handshakeTimeoutMs: 900 })
   const silent = await RawPeer.connect(t, listener.port)
   const dripping = await RawPeer.connect(t, listener.port)
   let sent = 0

@@ -195,7 +195,8 @@ export class RawPeer {
   /** Resolves when the other side is gone. */
   async closed(): Promise<void> {
     if (this.socket.closed || this.socket.readableEnded) return
-    await Promise.race([once(this.socket, 'end').catch(() => {}), once(this.socket, 'close')])
+    // A reset, which is what unread bytes end with, is an end, too.
+    await Promise.race([once(this.socket, 'end'), once(this.socket, 'close')]).catch(() => {})
   }
 }
 

@@ -1,6 +1,7 @@
 /** Torrents with known content, for tests of storages. */
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -73,6 +74,17 @@ export function singleFixture(name = 'single.bin', length = 160_000, seed = 1): 
   return makeFixture({ files: [{ path: [name], length }], seed })
 }
 
+/** Two files with a pad file (BEP 47) between them, which ends where the third piece begins. */
+export function paddedFixture(): Fixture {
+  return makeFixture({
+    files: [
+      { path: ['padded', 'a'], length: 20_000 },
+      { path: ['padded', '.pad', '0'], length: 12_768, pad: true },
+      { path: ['padded', 'b'], length: 5000 },
+    ],
+  })
+}
+
 const endings = new WeakMap<TestContext, (() => unknown)[]>()
 
 /** Runs `end` when the test ends, the last one given first (`t.after` runs the first one first). */
@@ -93,6 +105,23 @@ export function atEnd(t: TestContext, end: () => unknown): void {
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'torrentfs-test-'))
   atEnd(t, () => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** A file system of `size` bytes of its own, or undefined after skipping the test. */
+export async function smallDisk(t: TestContext, size: string): Promise<string | undefined> {
+  const folder = await mkdtemp(join(tmpdir(), 'torrentfs-test-'))
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'torrentfs-test', folder], { stdio: 'pipe' })
+  } catch (thrown) {
+    await rmdir(folder)
+    t.skip(`SKIP: cannot mount a tmpfs (root is needed): ${String(thrown)}`)
+    return undefined
+  }
+  atEnd(t, async () => {
+    execFileSync('umount', ['-l', folder])
+    await rmdir(folder)
+  })
   return folder
 }
 

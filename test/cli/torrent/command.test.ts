@@ -1,0 +1,98 @@
+/** The `torrent` command as a process: its outputs, its exit statuses, its start. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { after, describe, it } from 'node:test'
+import { commands } from '../../../src/cli/torrent/commands.js'
+import type { Command } from '../../../src/cli/torrent/command.js'
+import { torrentEntry } from '../../support/project.js'
+import { Scope } from '../../support/scope.js'
+import { torrentCommand } from '../../support/torrent-command.js'
+
+const scope = new Scope()
+after(() => scope.close())
+
+/** The words that call each command that does something. */
+function callsOf(list: readonly Command[], words: readonly string[] = []): string[][] {
+  return list.flatMap(({ name, commands: inner }) =>
+    inner.length === 0 ? [[...words, name]] : callsOf(inner, [...words, name]),
+  )
+}
+
+describe('the torrent command', { timeout: 120_000 }, () => {
+  it('prints its version, and the same as JSON', async () => {
+    const plain = await torrentCommand(scope, ['version'])
+    assert.equal(plain.code, 0)
+    assert.equal(plain.stderr, '')
+    assert.match(plain.stdout, /^torrent \d+\.\d+\.\d+ \(Node\.js \d+\.\d+\.\d+\)\n$/)
+    const json = await torrentCommand(scope, ['version', '--json'])
+    assert.deepEqual(Object.keys(JSON.parse(json.stdout) as object), ['torrentfs', 'node'])
+  })
+
+  it('lists every command in its help', async () => {
+    const { code, stdout } = await torrentCommand(scope, ['--help'])
+    assert.equal(code, 0)
+    for (const { name, summary } of commands) assert.ok(stdout.includes(`  ${name} `), `${name}: ${summary}`)
+  })
+
+  it('shows an example of each command', () => {
+    const all = commands.flatMap(command => (command.commands.length === 0 ? [command] : command.commands))
+    for (const { examples = [], name } of all) {
+      assert.ok(examples.length > 0, `${name} has no example`)
+      for (const [line] of examples) assert.match(line, /\btorrent /, name)
+    }
+  })
+
+  it('loads nothing of the engine to print help', () => {
+    const hooks = `import { writeSync } from 'node:fs'
+      export async function resolve(specifier, context, next) {
+        const found = await next(specifier, context)
+        writeSync(2, found.url + '\\n')
+        return found
+      }`
+    const register = `import { register } from 'node:module'
+      register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hooks)}`)})`
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ['--import', `data:text/javascript,${encodeURIComponent(register)}`, torrentEntry, '--help'],
+      { encoding: 'utf8', timeout: 20_000 },
+    )
+    assert.equal(status, 0)
+    assert.match(stderr, /\/cli\/torrent\/program\.js$/m, 'the modules are listed')
+    assert.doesNotMatch(stderr, /\/src\/(torrent|fs|watch)\/|cli-progress/)
+  })
+
+  for (const words of callsOf(commands)) {
+    it(`ends with 2 and one line for a wrong option of "${words.join(' ')}"`, async () => {
+      const { code, stdout, stderr } = await torrentCommand(scope, [...words, '--no-such-option'])
+      assert.equal(code, 2)
+      assert.equal(stdout, '')
+      assert.match(
+        stderr,
+        new RegExp(`^torrent ${words.join(' ')}: unknown option '--no-such-option'.*--help\\)\\n$`),
+      )
+    })
+  }
+
+  it('ends with 2 and one line for a command there is not', async () => {
+    const { code, stdout, stderr } = await torrentCommand(scope, ['verson'])
+    assert.equal(code, 2)
+    assert.equal(stdout, '')
+    assert.equal(stderr, "torrent: unknown command 'verson' (did you mean version?) (see torrent --help)\n")
+  })
+
+  it('fails with one line when its output cannot be written', () => {
+    const full = openSync('/dev/full', 'w')
+    try {
+      const { status, stderr } = spawnSync(process.execPath, [torrentEntry, 'version'], {
+        stdio: ['ignore', full, 'pipe'],
+        encoding: 'utf8',
+        timeout: 20_000,
+      })
+      assert.equal(status, 1)
+      assert.match(stderr, /^torrent: cannot write to standard output: ENOSPC.*\n$/)
+    } finally {
+      closeSync(full)
+    }
+  })
+})

@@ -1,4 +1,0 @@
-import { MemoryStorage } from '../../../src/torrent/storage/memory-storage.js'
-import { describeStorage } from './conformance.js'
-
-describeStorage('memory', () => Promise.resolve(new MemoryStorage()))
