@@ -97,6 +97,14 @@ describe('the package, installed in an empty project', { timeout: 300_000 }, () 
     }
   })
 
+  it('hashes and verifies in its worker threads', async () => {
+    const torrent = join(project, 'node_modules', '.bin', 'torrent')
+    writeFileSync(join(project, 'content'), 'x'.repeat(100_000))
+    await check(scope, torrent, ['create', 'content', '--output', 'content.torrent'], { cwd: project })
+    const { stdout } = await check(scope, torrent, ['verify', 'content.torrent', '--json'], { cwd: project })
+    assert.match(stdout, /"good": true/)
+  })
+
   it('does one thing with each reusable part', async () => {
     const code = `
       import { decodeBencode } from 'torrentfs/bencode'

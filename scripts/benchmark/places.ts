@@ -27,10 +27,10 @@ export const CHECKOUT = (() => {
 export const SCRIPTS = join(CHECKOUT, 'scripts', 'benchmark')
 
 /** The daemon's entry. */
-export const DAEMON = join(COMPILED, 'src', 'cli', 'torrentfs.cjs')
+export const DAEMON = join(COMPILED, 'bundle', 'cli', 'torrentfs.cjs')
 
 /** The library's public surface. */
-export const LIBRARY = join(COMPILED, 'src', 'torrent', 'index.js')
+export const LIBRARY = join(COMPILED, 'bundle', 'torrent.js')
 
 /** Results and profiles. */
 export const RESULTS = join(CHECKOUT, 'bench-results')

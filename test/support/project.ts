@@ -28,10 +28,10 @@ export function supportScript(name: string): string {
 }
 
 /** The daemon's entry in the build under test. */
-export const daemonEntry: string = join(buildRoot, 'src', 'cli', 'torrentfs.cjs')
+export const daemonEntry: string = join(buildRoot, 'bundle', 'cli', 'torrentfs.cjs')
 
 /** The entry of the `torrent` command in the build under test. */
-export const torrentEntry: string = join(buildRoot, 'src', 'cli', 'torrent.cjs')
+export const torrentEntry: string = join(buildRoot, 'bundle', 'cli', 'torrent.cjs')
 
 /** The Python that has Debian's bindings (a version manager's `python3` earlier in PATH has not). */
 export const systemPython = '/usr/bin/python3'

@@ -14,7 +14,7 @@ import { onEnd, run } from '../processes.js'
 import type { Measured } from '../report.js'
 import { median } from '../statistics.js'
 
-const COMMAND = join(COMPILED, 'src', 'cli', 'torrent.cjs')
+const COMMAND = join(COMPILED, 'bundle', 'cli', 'torrent.cjs')
 
 /** The seeder is on the far side of a wire, and aria2c is told of peers by trackers alone. */
 async function tracker(peer: string): Promise<string> {

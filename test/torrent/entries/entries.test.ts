@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { buildRoot, projectRoot } from '../../support/project.js'
 
@@ -43,6 +43,13 @@ const manifest = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf
   exports: Record<string, { types: string; default: string }>
 }
 
+/** What a file of the bundle is made of, by its source map. */
+function sourcesOf(url: string): string[] {
+  if (!url.startsWith(pathToFileURL(join(buildRoot, 'bundle')).href)) return []
+  const map = JSON.parse(readFileSync(`${fileURLToPath(url)}.map`, 'utf8')) as { sources: string[] }
+  return map.sources.map(source => new URL(source, url).href)
+}
+
 async function load(entry: string): Promise<Loaded> {
   const file = manifest.exports[entry]!.default.replace('./dist', buildRoot)
   const run = promisify(execFile)
@@ -56,8 +63,9 @@ async function load(entry: string): Promise<Loaded> {
       .split('\n')
       .filter(line => line.startsWith(`${word} `))
       .map(line => line.slice(word.length + 1))
-  const files = [...after('MODULE'), ...after('FILE')]
-  assert.ok(files.length > 0, 'the process told what it loaded')
+  const loaded = [...after('MODULE'), ...after('FILE')]
+  const files = [...loaded, ...loaded.flatMap(sourcesOf)]
+  assert.ok(loaded.length > 0, 'the process told what it loaded')
   const found = (pattern: RegExp): string[] =>
     [...new Set(files.flatMap(path => pattern.exec(path)?.[1] ?? []))].sort()
   return {
