@@ -40,8 +40,9 @@ export class PieceWork {
 
   /** Makes the memory of a piece. */
   open(piece: number): void {
-    const { geometry } = this.#o.target.torrent
-    this.#slabs.set(piece, this.#o.store.acquireSlab(geometry.pieceSize(piece)))
+    const { target, store } = this.#o
+    store.prepare(target)
+    this.#slabs.set(piece, store.acquireSlab(target.torrent.geometry.pieceSize(piece)))
     this.#o.owner.changed(piece)
   }
 

@@ -10,6 +10,12 @@ import { OpenPiece } from './open-piece.js'
 import type { PeerState } from './peer-state.js'
 import type { PieceTable } from './piece-table.js'
 
+/**
+ * While so many bytes, and at least two pieces, wait to be stored, nothing new is begun: it would lie in memory until it is no
+ * longer in the processor's caches, and be fetched no sooner in the end. With 64 MiB a download took 5 % more CPU.
+ */
+const MOST_STORING = 16 * 1024 * 1024
+
 export interface OpenerOptions {
   readonly table: PieceTable
   readonly demand: Demand
@@ -48,6 +54,10 @@ export class Opener {
     if (state !== 'missing' || this.full || (now < this.pausedUntil && !force)) return undefined
     if (!this.#anyoneServes(piece)) return undefined
     const bytes = table.geometry.pieceSize(piece)
+    if (!force && this.#isStoreBusy()) {
+      this.starved = true
+      return undefined
+    }
     if (!this.#takeRoom(piece)) return undefined
     if (this.#reserve(bytes, force)) return this.#open(piece, bytes)
     this.#o.room?.giveBack(piece)
@@ -103,6 +113,16 @@ export class Opener {
     if (force || table.open.size < 2) return budget.tryReserve(bytes, true)
     this.starved = true
     return false
+  }
+
+  #isStoreBusy(): boolean {
+    let [pieces, bytes] = [0, 0]
+    for (const open of this.#o.table.open.values()) {
+      if (open.phase !== 'storing') continue
+      pieces++
+      bytes += open.reserved
+    }
+    return pieces >= 2 && bytes >= MOST_STORING
   }
 
   #anyoneServes(piece: number): boolean {

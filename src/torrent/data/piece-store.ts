@@ -47,6 +47,7 @@ class Target implements StoreTarget, ThreadTorrent {
   /** How many operations are under way on each piece. */
   readonly #busy = new Map<number, number>()
   detached = false
+  prepared = false
   whenIdle: (() => void) | undefined
 
   constructor(id: number, torrent: StorageTorrent, storage: TorrentStorage, thread: StoreThread) {
@@ -161,6 +162,21 @@ export class PieceStore {
     own.detached = true
     if (own.pending > 0) await new Promise<void>(resolve => (own.whenIdle = resolve))
     if (this.#targets.delete(own)) own.thread.forget(own.id)
+  }
+
+  /**
+   * Begins what the first piece of a target would have to wait for, while its bytes are still on their way: the thread and the
+   * journal. It fails silently; whatever stands in the way is told by the operation that meets it.
+   */
+  prepare(target: StoreTarget): void {
+    const own = target as Target
+    if (own.prepared) return
+    own.prepared = true
+    own.thread.warm()
+    void this.#run(target, 0, (_, place) => {
+      if (place !== undefined) own.storage.direct!.end(place, undefined)
+      return Promise.resolve()
+    })
   }
 
   /**

@@ -46,6 +46,15 @@ export class StoreThread {
     return this.#pending.size
   }
 
+  /** Starts the worker, unless it runs: an operation is expected. Never throws. */
+  warm(): void {
+    try {
+      this.#worker ??= this.#start()
+    } catch {
+      // The operation will tell.
+    }
+  }
+
   /** Has the worker perform an operation; operations are performed in the order of the calls. Never rejects. */
   perform(
     torrent: ThreadTorrent,

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import { FileStorage } from '../../../src/torrent/storage/file/file-storage.js'
 import { MemoryStorage } from '../../../src/torrent/storage/memory/memory-storage.js'
 import type { Storage } from '../../../src/torrent/storage/storage.js'
+import { until } from '../../support/fs-process.js'
 import { bitsOf, makeFixture, mixedFixture, singleFixture, temporaryFolder } from '../storage/fixture.js'
 import { openStore } from './store-fixture.js'
 
@@ -135,6 +136,28 @@ describe('the piece store over files', () => {
     }
     const second = await openStore(t, new FileStorage({ root }), torrent)
     assert.equal(second.storage.stored.full, true)
+  })
+
+  it('has a journal, and a thread, before the first piece comes when that was announced', async t => {
+    const root = await temporaryFolder(t)
+    const { torrent, piece } = mixedFixture()
+    const { store, target, put } = await openStore(t, new FileStorage({ root }), torrent)
+    store.prepare(target)
+    const journal = join(root, '.torrentfs', `${torrent.infohash}.1.journal`)
+    await until('the journal is there', 5000, () => existsSync(journal))
+    assert.equal(existsSync(join(root, 'mixed')), false, 'nothing of the content is')
+    assert.equal((await put(9, piece(9))).kind, 'stored')
+  })
+
+  it('stores when what stood in the way of preparing is gone', async t => {
+    const root = await temporaryFolder(t)
+    const { torrent, piece } = mixedFixture()
+    const { store, target, put } = await openStore(t, new FileStorage({ root }), torrent)
+    writeFileSync(join(root, '.torrentfs'), 'in the way')
+    store.prepare(target)
+    assert.equal((await put(9, piece(9))).kind, 'failed')
+    rmSync(join(root, '.torrentfs'))
+    assert.equal((await put(9, piece(9))).kind, 'stored')
   })
 
   it('uses few messages for many pieces asked for in one turn', async t => {
