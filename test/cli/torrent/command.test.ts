@@ -5,6 +5,7 @@ import { closeSync, openSync } from 'node:fs'
 import { after, describe, it } from 'node:test'
 import { commands } from '../../../src/cli/torrent/commands.js'
 import type { Command } from '../../../src/cli/torrent/command.js'
+import { sourcesOf } from '../../support/bundle-sources.js'
 import { torrentEntry } from '../../support/project.js'
 import { Scope } from '../../support/scope.js'
 import { torrentCommand } from '../../support/torrent-command.js'
@@ -58,8 +59,9 @@ describe('the torrent command', { timeout: 120_000 }, () => {
       { encoding: 'utf8', timeout: 20_000 },
     )
     assert.equal(status, 0)
-    assert.match(stderr, /\/cli\/torrent\/program\.js$/m, 'the modules are listed')
-    assert.doesNotMatch(stderr, /\/src\/(torrent|fs|watch)\/|cli-progress/)
+    const modules = stderr.split('\n').flatMap(url => [url, ...sourcesOf(url)])
+    assert.match(modules.join('\n'), /\/cli\/torrent\/program\.ts$/m, 'the modules are listed')
+    assert.doesNotMatch(modules.join('\n'), /\/src\/(torrent|fs|watch)\/|cli-progress/)
   })
 
   for (const words of callsOf(commands)) {

@@ -6,8 +6,9 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { sourcesOf } from '../../support/bundle-sources.js'
 import { buildRoot, projectRoot } from '../../support/project.js'
 
 interface Loaded {
@@ -41,13 +42,6 @@ process.stdout.write('\\n' + files.map(file => 'FILE ' + file + '\\n').join('') 
 
 const manifest = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
   exports: Record<string, { types: string; default: string }>
-}
-
-/** What a file of the bundle is made of, by its source map. */
-function sourcesOf(url: string): string[] {
-  if (!url.startsWith(pathToFileURL(join(buildRoot, 'bundle')).href)) return []
-  const map = JSON.parse(readFileSync(`${fileURLToPath(url)}.map`, 'utf8')) as { sources: string[] }
-  return map.sources.map(source => new URL(source, url).href)
 }
 
 async function load(entry: string): Promise<Loaded> {
