@@ -68,6 +68,11 @@ export function parseCall(
     parent.addCommand(parser)
   }
   for (const command of commands) add(root, 'torrent', command)
+  const [first, asked] = args
+  // The parser would show the help of everything.
+  if (first === 'help' && asked !== undefined && !commands.some(({ name }) => name === asked)) {
+    throw new CallError('torrent', `unknown command '${asked}'`)
+  }
   try {
     root.parse(args, { from: 'user' })
   } catch (error) {

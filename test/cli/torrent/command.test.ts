@@ -36,6 +36,16 @@ describe('the torrent command', { timeout: 120_000 }, () => {
     for (const { name, summary } of commands) assert.ok(stdout.includes(`  ${name} `), `${name}: ${summary}`)
   })
 
+  it('shows the help of one command, and names one that it does not have', async () => {
+    const known = await torrentCommand(scope, ['help', 'create'])
+    assert.equal(known.code, 0)
+    assert.match(known.stdout, /^Usage: torrent create /)
+    const unknown = await torrentCommand(scope, ['help', 'nope'])
+    assert.equal(unknown.code, 2)
+    assert.equal(unknown.stdout, '')
+    assert.equal(unknown.stderr, "torrent: unknown command 'nope' (see torrent --help)\n")
+  })
+
   it('shows an example of each command', () => {
     const all = commands.flatMap(command => (command.commands.length === 0 ? [command] : command.commands))
     for (const { examples = [], name } of all) {
