@@ -29,6 +29,9 @@ export const SCRIPTS = join(CHECKOUT, 'scripts', 'benchmark')
 /** The daemon's entry. */
 export const DAEMON = join(COMPILED, 'bundle', 'cli', 'torrentfs.cjs')
 
+/** The entry of the `torrent` command. */
+export const COMMAND = join(COMPILED, 'bundle', 'cli', 'torrent.cjs')
+
 /** The library's public surface. */
 export const LIBRARY = join(COMPILED, 'bundle', 'torrent.js')
 

@@ -9,12 +9,10 @@ import { join } from 'node:path'
 import type { Bench, Group } from '../bench.js'
 import { MIB, type Content } from '../content.js'
 import { keepsDownloads } from '../memory.js'
-import { COMPILED, PYTHON, SCRIPTS, findProgram, freshFolder } from '../places.js'
+import { COMMAND, PYTHON, SCRIPTS, findProgram, freshFolder } from '../places.js'
 import { onEnd, run } from '../processes.js'
 import type { Measured } from '../report.js'
 import { median } from '../statistics.js'
-
-const COMMAND = join(COMPILED, 'bundle', 'cli', 'torrent.cjs')
 
 /** The seeder is on the far side of a wire, and aria2c is told of peers by trackers alone. */
 async function tracker(peer: string): Promise<string> {
