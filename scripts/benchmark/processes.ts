@@ -18,6 +18,12 @@ export function start(program: string, args: readonly string[], options: SpawnOp
   return child
 }
 
+/**
+ * What a program finds in its environment whatever the machine's settings are: messages in English, and no certificates to read
+ * before it can begin, which costs any program of Node's 40 ms.
+ */
+const PLAIN = { LC_ALL: 'C', NODE_EXTRA_CA_CERTS: undefined }
+
 /** What a finished program left. `signal` is set when it did not end by itself. */
 export interface Outcome {
   readonly code: number | null
@@ -40,7 +46,7 @@ export async function run(
   const began = performance.now()
   const child = start(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, LC_ALL: 'C' },
+    env: { ...process.env, ...PLAIN },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   })
   let stdout = ''

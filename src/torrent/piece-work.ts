@@ -38,10 +38,21 @@ export class PieceWork {
     this.#o = options
   }
 
+  /**
+   * Pieces are wanted: begins what storing the first of them takes. Once bytes come in, the event loop is busy with them, and each
+   * step would wait for a turn.
+   *
+   * @param somebodyIsThere - Else there is no telling when they come, and nothing is written to the disk.
+   */
+  expect(somebodyIsThere: boolean): void {
+    const { target, store } = this.#o
+    if (somebodyIsThere) store.prepare(target)
+    else store.warm(target)
+  }
+
   /** Makes the memory of a piece. */
   open(piece: number): void {
     const { target, store } = this.#o
-    store.prepare(target)
     this.#slabs.set(piece, store.acquireSlab(target.torrent.geometry.pieceSize(piece)))
     this.#o.owner.changed(piece)
   }

@@ -144,6 +144,7 @@ export class TorrentEngine {
     this.#arm()
     if (this.#wanted === this.#core.wantsPeers) return
     this.#wanted = !this.#wanted
+    if (this.#wanted) this.#work.expect(this.#attached.size > 0)
     this.#owner.wantsChanged()
   }
 
@@ -210,6 +211,7 @@ export class TorrentEngine {
     tellPieces(connection, told === 'pieces' ? this.stored : undefined, fresh)
     const { supportsFast: fast, incoming } = connection
     this.post({ type: 'peer', peer, fast, incoming, told })
+    if (this.#wanted) this.#work.expect(true)
   }
 
   /**
@@ -222,6 +224,7 @@ export class TorrentEngine {
     this.post({ type: 'peer', peer, fast: true, incoming: false, runs: true })
     this.post({ type: 'requestQueue', peer, requests })
     this.message(peer, { type: 'haveAll' })
+    if (this.#wanted) this.#work.expect(true)
   }
 
   detach(peer: number): void {

@@ -2,10 +2,13 @@
  * The engine between a core and a storage that do not learn of things at the same moment.
  */
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { MemoryStorage } from '../../src/torrent/storage/memory/memory-storage.js'
 import type { StorageTorrent, TorrentStorage } from '../../src/torrent/storage/storage.js'
 import { testBytes } from '../support/fs-fixture.js'
+import { until } from '../support/fs-process.js'
 import { twoClients } from './two-clients.js'
 
 const PIECE = 16384
@@ -63,5 +66,18 @@ describe('the engine', () => {
     assert.equal(storage.doubts, 0)
     assert.deepEqual(wrong, [])
     assert.deepEqual(events, ['stored 0', 'doubted 0', 'stored 0'])
+  })
+
+  test('has the journal ready before a peer sends anything, and writes nothing while nothing is wanted', async t => {
+    const { torrent, path } = await twoClients(t, CONTENT, PIECE, undefined, {
+      seeder: { disableUpload: true },
+    })
+    await until('there is a peer', 5000, () => torrent.status().peers.length === 1)
+    const state = join(dirname(path), '.torrentfs')
+    assert.equal(existsSync(state), false)
+    torrent.download()
+    await until('the journal is there', 5000, () => existsSync(join(state, `${torrent.infohash}.1.journal`)))
+    assert.equal(torrent.status().usefulBytes, 0)
+    assert.equal(existsSync(path), false)
   })
 })

@@ -164,6 +164,11 @@ export class PieceStore {
     if (this.#targets.delete(own)) own.thread.forget(own.id)
   }
 
+  /** Starts the target's thread: its first piece is expected, though nothing says when. Never throws. */
+  warm(target: StoreTarget): void {
+    ;(target as Target).thread.warm()
+  }
+
   /**
    * Begins what the first piece of a target would have to wait for, while its bytes are still on their way: the thread and the
    * journal. It fails silently; whatever stands in the way is told by the operation that meets it.

@@ -14,8 +14,11 @@ import type { Transport, TransportReceiver } from './transport.js'
  * Where the kernel puts what outgoing sockets receive. One buffer serves all of them: libuv fills it and calls back
  * before it reads from any other socket, and receivers do not keep a reference. Measured against `data` events, which
  * allocate a buffer a read: a tenth more throughput for a fifth less CPU.
+ *
+ * libuv fills it up to 32 times before anything else has its turn. With four times the length, what a piece waits for to be stored
+ * came as much later, and a GiB took 5 % longer.
  */
-const RECEIVE_BUFFER_LENGTH = 256 * 1024
+const RECEIVE_BUFFER_LENGTH = 64 * 1024
 let sharedBuffer: Buffer | undefined
 
 function receiveBuffer(): Buffer {

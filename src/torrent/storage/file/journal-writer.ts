@@ -125,10 +125,19 @@ export class JournalWriter {
   #prepare(): Promise<void> {
     this.#preparing ??= this.#inTurn(async () => {
       const { infohash, folder } = this.#o
-      await this.#o.claim()
-      if (this.#fold) await this.#checkpoint(undefined)
-      this.#fold = false
-      await folder.createJournal(infohash, this.#generation + 1, this.#header(this.#generation + 1))
+      if (this.#fold) {
+        await this.#o.claim()
+        await this.#checkpoint(undefined)
+        this.#fold = false
+      }
+      const next = this.#generation + 1
+      // Side by side: each step waits for a turn of an event loop that may be busy with what is to be stored.
+      const [claimed, created] = await Promise.allSettled([
+        this.#o.claim(),
+        folder.createJournal(infohash, next, this.#header(next)),
+      ])
+      if (claimed.status === 'rejected') throw claimed.reason
+      if (created.status === 'rejected') throw created.reason
       this.#generation++
       this.#prepared = true
     }).finally(() => (this.#preparing = undefined))
