@@ -5,8 +5,15 @@
  * CommonJS on purpose: by the time an ES module runs, its loader has used the thread pool, whose size is read just once.
  * Must not do anything else.
  */
+import path = require('node:path')
+import compiled = require('./compiled-file.cjs')
 
 // Hashing, reading and name lookups that hang share this pool.
 process.env['UV_THREADPOOL_SIZE'] ??= '16'
 
-void import('./torrent/main.js').then(({ main }) => main(process.argv.slice(2)))
+interface Command {
+  main(args: readonly string[]): Promise<void>
+}
+
+const command = compiled.runCompiled(path.join(__dirname, '..', 'torrent-command.cjs')) as Command
+void command.main(process.argv.slice(2))

@@ -7,7 +7,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { wrapInfo } from '../../torrent/entries/metainfo.js'
-import { readyStoreWorker } from '../../torrent/data/store-workers.js'
 import type { Client } from '../../torrent/index.js'
 import { untilAborted } from './aborting.js'
 import { printable, type Context } from './context.js'
@@ -39,7 +38,6 @@ export async function downloadAll(context: Context, input: DownloadInput): Promi
   const started = performance.now()
   const transfers = input.sources.map(source => new Transfer(source))
   const report = await reportTo(context)
-  readyStoreWorker()
   const client = await openClient(input, { downloadDir: input.output })
   const watch = new Watch(transfers, report, started)
   try {

@@ -4,12 +4,11 @@
  * Owns the worker: it is started with the first operation, started anew after a crash, and keeps the process alive only while
  * something is under way. Must not know storages or outcomes.
  */
-import type { Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import { messageOf } from '../errors.js'
 import type { Logger } from '../logger.js'
 import type { Slab } from './slab.js'
 import type { StoreOperation, StoreReply, StoreRequest, TorrentIntroduction } from './store-protocol.js'
-import { takeStoreWorker } from './store-workers.js'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] }
 
@@ -107,7 +106,12 @@ export class StoreThread {
   }
 
   #start(): Worker {
-    const worker = takeStoreWorker()
+    const worker = new Worker(new URL('./store-worker.js', import.meta.url), {
+      name: 'torrentfs-store',
+      // Flags of the program, such as a debugger's or a test runner's, are not meant for this thread.
+      execArgv: [],
+    })
+    worker.unref()
     worker.on('message', (replies: readonly StoreReply[]) => this.#receive(worker, replies))
     worker.on('error', (error: unknown) => this.#crashed(worker, messageOf(error)))
     worker.on('exit', (code: number) => this.#crashed(worker, `exit code ${code}`))
