@@ -5,6 +5,7 @@
  * CommonJS on purpose: by the time an ES module runs, its loader has used the thread pool, whose size is read just once.
  * Must not do anything else.
  */
+import fs = require('node:fs')
 import path = require('node:path')
 import compiled = require('./compiled-file.cjs')
 
@@ -15,5 +16,7 @@ interface Command {
   main(args: readonly string[]): Promise<void>
 }
 
-const command = compiled.runCompiled(path.join(__dirname, '..', 'torrent-command.cjs')) as Command
-void command.main(process.argv.slice(2))
+const bundled = path.join(__dirname, '..', 'torrent-command.cjs')
+if (fs.existsSync(bundled)) void (compiled.runCompiled(bundled) as Command).main(process.argv.slice(2))
+// As it was compiled, module by module.
+else void import('./torrent/main.js').then(({ main }) => main(process.argv.slice(2)))
