@@ -16,11 +16,10 @@ import vm = require('node:vm')
 const LONGEST = 64 * 1024 * 1024
 /** Each build and each version of Node has files of its own; older ones are of no use any more. */
 const MOST_FILES = 8
-/** A run of this many seconds has used most of what it needs: what was compiled by then is worth to be kept. */
+/** A run of this many seconds may have compiled more than was kept: it can spare the time to look. */
 const LONG_RUN = 1
-
-/** How much was compiled when it was kept: all that a long run needs, or what a short one did. */
-type Extent = 'full' | 'brief'
+/** By how much it must be more to be kept instead. */
+const WORTHWHILE = 1.1
 
 /**
  * Runs a CommonJS file that is one function expression, of `exports`, `require`, `module` and `__filename`. It must not `import()`:
@@ -35,17 +34,14 @@ function runCompiled(file: string): unknown {
   const kept = cache?.read()
   const script = new vm.Script(source, {
     filename: file,
-    ...(kept === undefined ? {} : { cachedData: kept.code }),
+    ...(kept === undefined ? {} : { cachedData: kept }),
   })
-  if (cache !== undefined) {
-    const extent = script.cachedDataRejected === false ? kept?.extent : undefined
-    process.on('exit', () => {
-      const reached = process.uptime() >= LONG_RUN ? 'full' : 'brief'
-      if (extent === undefined || (extent === 'brief' && reached === 'full')) {
-        cache.write(reached, script.createCachedData())
-      }
-    })
-  }
+  const used = script.cachedDataRejected === false ? kept : undefined
+  process.on('exit', () => {
+    if (cache === undefined || (used !== undefined && process.uptime() < LONG_RUN)) return
+    const code = script.createCachedData()
+    if (used === undefined || code.length > WORTHWHILE * used.length) cache.write(code)
+  })
   const module = { exports: {} }
   const run = script.runInThisContext() as (...args: unknown[]) => void
   run(module.exports, nodeModule.createRequire(file), module, file)
@@ -69,44 +65,36 @@ function cacheFolder(): string | undefined {
 /** What V8 made of one source, on disk. */
 class CodeCache {
   readonly #folder: string
-  readonly #name: string
+  readonly #path: string
 
   constructor(folder: string, source: string) {
-    this.#folder = folder
     // V8 looks at the length of a source only.
     const { v8 } = process.versions
-    this.#name = crypto
-      .createHash('sha256')
-      .update(`${v8} ${process.arch} ${source}`)
-      .digest('hex')
-      .slice(0, 32)
+    const name = crypto.createHash('sha256').update(`${v8} ${process.arch} ${source}`).digest('hex')
+    this.#folder = folder
+    this.#path = path.join(folder, `${name.slice(0, 32)}.code`)
   }
 
   /** Never throws. */
-  read(): { extent: Extent; code: Buffer } | undefined {
-    for (const extent of ['full', 'brief'] as const) {
-      const code = readOwn(this.#path(extent))
-      if (code !== undefined) return { extent, code }
-    }
-    return undefined
+  read(): Buffer | undefined {
+    return readOwn(this.#path)
   }
 
   /** Replaces what is there, at once and whole. Never throws. */
-  write(extent: Extent, code: Buffer): void {
-    const temporary = `${this.#path(extent)}.${process.pid}`
+  write(code: Buffer): void {
     try {
       fs.mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
-      fs.writeFileSync(temporary, code, { flag: 'wx', mode: 0o600 })
-      fs.renameSync(temporary, this.#path(extent))
-      if (extent === 'full') fs.rmSync(this.#path('brief'), { force: true })
+      const temporary = `${this.#path}.${process.pid}`
+      try {
+        fs.writeFileSync(temporary, code, { flag: 'wx', mode: 0o600 })
+        fs.renameSync(temporary, this.#path)
+      } finally {
+        fs.rmSync(temporary, { force: true })
+      }
       this.#tidy()
     } catch {
-      fs.rm(temporary, { force: true }, () => {})
+      // Then it is compiled again.
     }
-  }
-
-  #path(extent: Extent): string {
-    return path.join(this.#folder, `${this.#name}.${extent}`)
   }
 
   #tidy(): void {
